@@ -1,0 +1,151 @@
+// The addon, typed and nothing more. This is the only file that loads it.
+import { join } from 'node:path'
+import nodeGypBuild from 'node-gyp-build'
+import { KvasirError } from './errors.ts'
+
+/** A file mapped read-only. Offsets and lengths are bytes; both fit a double. */
+export interface NativeFile {
+  readonly size: number
+  /** Copies [offset, offset + length) out of the map. */
+  read(offset: number, length: number): Uint8Array
+  close(): void
+}
+
+/** An array of GGUF strings inside a mapped file: `count` × (u64 length, bytes), from `offset`. */
+export interface StringTable {
+  offset: number
+  count: number
+  bytes: number
+}
+
+export interface TokenizerSource {
+  kind: 'gguf' | 'json'
+  file: NativeFile
+  /** gguf: 'gpt2' (byte-level BPE) or 'llama' (SentencePiece-style BPE). */
+  model?: string
+  /** gguf: name of the pre-tokenizer, as in tokenizer.ggml.pre. */
+  pre?: string
+  tokens?: StringTable
+  merges?: StringTable
+  scores?: Float32Array
+  types?: Int32Array
+  bos?: number
+  eos?: number
+  unknown?: number
+  addBos?: boolean
+  addEos?: boolean
+  addSpacePrefix?: boolean
+}
+
+export interface NativeTokenizer {
+  readonly vocabSize: number
+  readonly bos: number
+  readonly eos: number
+  /** Ids of text; off the event loop. addSpecial: BOS/EOS as the checkpoint asks; parseSpecial: read <|…|> as tokens. */
+  encode(text: string, addSpecial: boolean, parseSpecial: boolean): Promise<Int32Array>
+  /** The bytes of each id, joined; special tokens are left out unless `special`. */
+  decode(ids: Int32Array, special: boolean): Uint8Array
+  /** The id of a token written exactly so, or −1. */
+  idOf(token: string): number
+  /** True for control tokens, which are not text. */
+  isSpecial(id: number): boolean
+}
+
+/** One weight of a program: where it lies and how. */
+export interface NativeWeight {
+  file: NativeFile
+  offset: number
+  dtype: number
+  rows: number
+  cols: number
+}
+
+export interface NativeWeights {
+  readonly bytes: number
+}
+
+export interface ExecutorOptions {
+  threads: number
+  slots: number
+  pages: number
+  kvDtype: number
+  layers: number
+  kvHeads: number
+  headDim: number
+  weights: NativeWeights
+  programs: NativeProgram[]
+  /** 'normal' or 'background' (lower priority of the worker threads). */
+  priority: string
+}
+
+/** A verified tape; see native/program/format.h. Throws KV_NATIVE when the tape could harm the process. */
+export interface NativeProgram {
+  readonly instructions: number
+  readonly arenaBytes: number
+}
+
+/** See SamplerParams in native/ops/sample.h. */
+export interface NativeSampler {
+  temperature: number
+  topK: number
+  topP: number
+  minP: number
+  repetitionPenalty: number
+  frequencyPenalty: number
+  presencePenalty: number
+  /** Two 32-bit halves, low first. */
+  seed: [number, number]
+  topLogprobs: number
+  biasIds: Int32Array
+  biasValues: Float32Array
+  stopTokens: Int32Array
+  /** Prompt ids, given only under a repetition penalty. */
+  prompt: Int32Array
+}
+
+export interface NativeExecutor {
+  /** Sets the sampler of a slot and forgets what the slot held. Takes effect after the steps already submitted. */
+  open(slot: number, sampler: NativeSampler): void
+  /** Queues one step (lib/engine/step.ts); resolves with its results. The array is copied. */
+  submit(step: Int32Array): Promise<Int32Array>
+  /** Waits for what is queued, stops the threads, gives the memory back. */
+  dispose(): Promise<void>
+  stats(): { steps: number; busyMs: number; arenaBytes: number; kvBytes: number; threads: number }
+}
+
+export interface NativeInfo {
+  isa: string
+  /** Physical cores that this process may use. */
+  cores: number
+  version: string
+}
+
+export interface Native {
+  info(): NativeInfo
+  openFile(path: string): NativeFile
+  createTokenizer(source: TokenizerSource): Promise<NativeTokenizer>
+  createProgram(tape: Int32Array): NativeProgram
+  createWeights(weights: NativeWeight[]): NativeWeights
+  createExecutor(options: ExecutorOptions): NativeExecutor
+  /** Re-codes rows of `from` into `dtype`, written to a plain buffer; off the event loop. */
+  convert(from: NativeWeight, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>
+  peakMemory(): number
+}
+
+let addon: Native | undefined
+
+/** The addon, loaded on first use. */
+export function native(): Native {
+  if (addon) return addon
+  const root = join(__dirname, '..')
+  try {
+    addon = nodeGypBuild(root) as Native
+  } catch (cause) {
+    throw new KvasirError(
+      'KV_ADDON',
+      `no native addon for ${process.platform}-${process.arch} in ${root}: install a prebuilt package for this system, or build it with "npm_config_build_from_source=1 npm rebuild kvasir" (needs CMake and a C++20 compiler)`,
+      { cause },
+    )
+  }
+  return addon
+}

@@ -1,0 +1,10 @@
+// Fails when a native source is not as clang-format leaves it.
+const { execFileSync } = require('node:child_process')
+const { join } = require('node:path')
+
+const root = join(__dirname, '..')
+const files = execFileSync('git', ['ls-files', 'native', 'test/native'], { cwd: root, encoding: 'utf8' })
+  .split('\n')
+  .filter((path) => /\.(cc|h|inc)$/.test(path))
+const clangFormat = require.resolve('clang-format/index.js')
+execFileSync(process.execPath, [clangFormat, '--dry-run', '-Werror', ...files], { cwd: root, stdio: 'inherit' })

@@ -1,10 +1,89 @@
-// What JavaScript may call. Each part registers its own functions; there is no arithmetic here.
-#include <napi.h>
+// The addon's life: registration, the way back to JavaScript, and an orderly end. There is no arithmetic here.
+#include "native/binding/addon.h"
 
 namespace kvasir::binding {
 
+Addon::Addon(Napi::Env env) {
+  auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
+  to_js_ = Napi::ThreadSafeFunction::New(env, nothing, "kvasir", 0, 1);
+  to_js_.Unref(env);
+  // Hooks run last in, first out: ours comes before the thread-safe function's own, so threads end while it lives.
+  napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<Addon*>(self)->close(); }, this);
+}
+
+void Addon::post(std::function<void(Napi::Env)> call) {
+  auto* payload = new std::function<void(Napi::Env)>(std::move(call));
+  const auto deliver = [](Napi::Env env, Napi::Function, std::function<void(Napi::Env)>* payload) {
+    std::unique_ptr<std::function<void(Napi::Env)>> owned(payload);
+    if (env == nullptr) return;
+    Napi::HandleScope scope(env);
+    try {
+      (*owned)(env);
+    } catch (const Napi::Error&) {
+      // A worker that is being terminated can run no more JavaScript.
+    }
+  };
+  if (to_js_.BlockingCall(payload, deliver) != napi_ok) delete payload;
+}
+
+void Addon::run(std::function<void()> work) {
+  std::lock_guard lock(mutex_);
+  if (closing_) return;
+  if (!thread_.joinable()) thread_ = std::thread([this] { background(); });
+  queue_.push_back(std::move(work));
+  changed_.notify_one();
+}
+
+void Addon::background() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+    if (closing_) return;
+    auto work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    work();
+    work = nullptr;
+    lock.lock();
+  }
+}
+
+void Addon::hold(Napi::Env env) {
+  if (held_++ == 0) to_js_.Ref(env);
+}
+
+void Addon::release(Napi::Env env) {
+  if (--held_ == 0) to_js_.Unref(env);
+}
+
+int Addon::on_close(std::function<void()> stop) {
+  stops_.emplace(++next_id_, std::move(stop));
+  return next_id_;
+}
+
+void Addon::forget(int id) { stops_.erase(id); }
+
+void Addon::close() {
+  for (auto stops = std::move(stops_); auto& [id, stop] : stops) stop();
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+Napi::Error js_error(Napi::Env env, const std::exception& error) {
+  const auto* known = dynamic_cast<const Error*>(&error);
+  Napi::Error result = Napi::Error::New(env, error.what());
+  result.Set("code", Napi::String::New(env, known ? known->code : "KV_NATIVE"));
+  return result;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  exports.Set("version", Napi::String::New(env, "0.1.0"));
+  env.SetInstanceData(new Addon(env));
+  register_file(env, exports);
   return exports;
 }
 

@@ -1,0 +1,40 @@
+// linear: shares the rows of all segments among the threads and picks the part that suits format and batch.
+
+#include "native/cpu/kernels.h"
+#include "native/cpu/linear_parts.h"
+
+namespace kvasir::cpu::KVASIR_ISA {
+namespace {
+
+// Rows of a share: a GEMM panel in AVX-512, two in AVX2.
+constexpr int64_t kGrain = 32;
+
+int64_t units_of(const Weight& w) { return (w.rows + kGrain - 1) / kGrain; }
+
+int32_t row_of(const Weight& w, int64_t unit) {
+  const int64_t row = unit * kGrain;
+  return int32_t(row < 0 ? 0 : row < w.rows ? row : w.rows);
+}
+
+}  // namespace
+
+void linear(const Linear& op, const Worker& worker) {
+  int64_t units = 0;
+  for (int s = 0; s < op.segments; ++s) units += units_of(op.segment[s].w);
+  const int64_t begin = units * worker.index / worker.count;
+  const int64_t end = units * (worker.index + 1) / worker.count;
+
+  RowRange rows[kMaxSegments] = {};
+  int64_t first = 0;
+  for (int s = 0; s < op.segments; ++s) {
+    const Weight& w = op.segment[s].w;
+    rows[s] = {row_of(w, begin - first), row_of(w, end - first)};
+    first += units_of(w);
+  }
+
+  for (int s = 0; s < op.segments; ++s) {
+    if (rows[s].begin < rows[s].end) linear_scalar(op, op.segment[s], rows[s]);
+  }
+}
+
+}  // namespace kvasir::cpu::KVASIR_ISA

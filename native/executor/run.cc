@@ -80,7 +80,9 @@ class Runner {
     const Program::Buffer& b = p_.buffers[index];
     return {b_.arena + b.offset, b.dtype, dims_[b.dim], b.columns, b.stride};
   }
-  const Weight& weight(const tape::WeightRef& ref) const { return b_.weights[ref.index + iteration_ * ref.stride]; }
+  const Weight& weight(const tape::WeightRef& ref) const {
+    return b_.weights->list[ref.index + iteration_ * ref.stride];
+  }
   const float* vector(const tape::WeightRef& ref) const {
     return ref.index < 0 ? nullptr : reinterpret_cast<const float*>(weight(ref).data);
   }

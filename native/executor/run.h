@@ -10,7 +10,7 @@ namespace kvasir {
 
 // The values of a step, already checked (native/executor/step.cc). Lengths in brackets; none may pass the maxima of the
 // program, and what they index must exist:
-//   token_ids < program.vocab (or −1 − slot), row_index < T, row_target < program.logits, slots, pages.
+//   token_ids < its vocab (or −1 − slot), row_index < T, row_target likewise, slots, pages.
 struct StepInputs {
   int32_t tokens = 0;                     // T
   int32_t rows = 0;                       // L
@@ -28,7 +28,7 @@ struct StepInputs {
 
 // What a program runs on; fits it as check_bindings() demands.
 struct Bindings {
-  const Weight* weights = nullptr;
+  const Weights* weights = nullptr;
   KvCache kv;
   uint8_t* arena = nullptr;  // program.arena_bytes, 64-byte aligned
   const cpu::KernelTable* kernels = nullptr;

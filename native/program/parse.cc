@@ -76,8 +76,8 @@ Program::Buffer read_buffer(const int32_t* words, const Program& program) {
 
   const int64_t stride = activation_stride(dtype, columns);
   const int64_t bytes = program.dims[dim].at(program.maxima) * stride;
-  KV_CHECK(line >= 0 && line * kLine + bytes <= program.arena_bytes, "KV_NATIVE", "tape: a buffer ends at byte ",
-           line * kLine + bytes, " of an arena of ", program.arena_bytes);
+  KV_CHECK(line >= 0 && line * kLine + bytes <= program.arena_bytes(), "KV_NATIVE", "tape: a buffer ends at byte ",
+           line * kLine + bytes, " of an arena of ", program.arena_bytes());
   return {dtype, dim, columns, stride, line * kLine, bytes};
 }
 
@@ -95,7 +95,6 @@ std::shared_ptr<const Program> parse_program(const int32_t* words, size_t count)
   auto program = std::make_shared<Program>();
   Reader reader(words, count);
   const Header h = program->header = read_header(reader);
-  program->arena_bytes = h.arena_lines * kLine;
 
   const int32_t* maxima = reader.take(kSymbols, "maxima");
   for (int s = 0; s < kSymbols; ++s) {
@@ -118,7 +117,8 @@ std::shared_ptr<const Program> parse_program(const int32_t* words, size_t count)
   return program;
 }
 
-void check_bindings(const Program& program, std::span<const Weight> weights, const KvCache& kv) {
+void check_bindings(const Program& program, const Weights& bound, const KvCache& kv) {
+  const std::vector<Weight>& weights = bound.list;
   KV_CHECK(weights.size() == program.weights.size(), "KV_NATIVE", weights.size(), " weights were bound, the tape has ",
            program.weights.size());
   for (size_t i = 0; i < weights.size(); ++i) {

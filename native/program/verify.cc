@@ -24,7 +24,7 @@ class Verifier {
     for (int32_t at = 0; at < end;) {
       const int32_t words = instruction_words(at, end);
       if (p_.code[at] != static_cast<int32_t>(Op::repeat)) {
-        ++p_.instructions;
+        ++p_.facts.instructions;
         instruction(at);
         at += words;
         continue;
@@ -37,8 +37,9 @@ class Verifier {
       iteration_ = 0;
       at += repeat.words;
     }
-    require(p_.logits > 0 || p_.pooled > 0, end, "nothing is sampled and nothing pooled");
-    require(p_.logits <= p_.vocab, end, "ids are sampled below ", p_.logits, " and embedded below ", p_.vocab);
+    require(p_.facts.logits > 0 || p_.facts.pooled > 0, end, "nothing is sampled and nothing pooled");
+    require(p_.facts.logits <= p_.facts.vocab, end, "ids are sampled below ", p_.facts.logits, " and embedded below ",
+            p_.facts.vocab);
   }
 
  private:
@@ -69,7 +70,7 @@ class Verifier {
     while (at < end) {
       const int32_t words = instruction_words(at, end);
       require(p_.code[at] != static_cast<int32_t>(Op::repeat), at, "REPEAT inside REPEAT");
-      if (iteration_ == 0) ++p_.instructions;
+      if (iteration_ == 0) ++p_.facts.instructions;
       instruction(at);
       at += words;
     }
@@ -163,7 +164,7 @@ class Verifier {
 
   void instruction(int32_t at) {
     at_ = at;
-    require(++p_.executed <= kMaxExecuted, at, "more than ", kMaxExecuted, " instructions in a step");
+    require(++p_.facts.executed <= kMaxExecuted, at, "more than ", kMaxExecuted, " instructions in a step");
     const int32_t* word = &p_.code[at];
     switch (static_cast<Op>(*word)) {
       case Op::embed:
@@ -198,7 +199,7 @@ class Verifier {
     const auto& y = write_f32(op.y, {});
     rows_are(y, T);
     require(table.columns == y.columns, at_, "the table has ", table.columns, " columns, y ", y.columns);
-    if (p_.vocab == 0 || table.rows < p_.vocab) p_.vocab = table.rows;
+    if (p_.facts.vocab == 0 || table.rows < p_.facts.vocab) p_.facts.vocab = table.rows;
   }
 
   void check(const RmsNorm& op) {
@@ -299,8 +300,8 @@ class Verifier {
   void check(const Sample& op) {
     const auto& logits = read_f32(op.logits);
     rows_are(logits, L);
-    require(p_.logits == 0, at_, "a second sample");
-    p_.logits = logits.columns;
+    require(p_.facts.logits == 0, at_, "a second sample");
+    p_.facts.logits = logits.columns;
     filled_[op.logits] = 0;  // the sampler may overwrite them
   }
 
@@ -308,8 +309,8 @@ class Verifier {
     flag(op.mean);
     const auto& x = read_f32(op.x);
     rows_are(x, T);
-    require(p_.pooled == 0, at_, "a second pool");
-    p_.pooled = x.columns;
+    require(p_.facts.pooled == 0, at_, "a second pool");
+    p_.facts.pooled = x.columns;
   }
 
   Program& p_;

@@ -50,8 +50,8 @@ Napi::Value create_program(const Napi::CallbackInfo& info) {
     const auto words = info[0].As<Napi::Int32Array>();
     auto program = parse_program(words.Data(), words.ElementLength());
     Napi::Object object = make<ProgramHandle>(info, program);
-    object.Set("instructions", static_cast<double>(program->instructions));
-    object.Set("arenaBytes", static_cast<double>(program->arena_bytes));
+    object.Set("instructions", static_cast<double>(program->instructions()));
+    object.Set("arenaBytes", static_cast<double>(program->arena_bytes()));
     return object;
   });
 }

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "native/binding/addon.h"
-#include "native/executor/weights.h"
 #include "native/program/program.h"
 
 namespace kvasir::binding {

@@ -29,7 +29,7 @@ std::vector<int32_t> result_words(const StepBuffers& step, const Program& progra
       words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
     }
   }
-  if (program.pooled == 0) return words;
+  if (!program.pools()) return words;
   for (const int32_t slot : step.seq_slot) {
     for (const float value : slots[slot].pooled) words.push_back(std::bit_cast<int32_t>(value));
   }
@@ -51,8 +51,8 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   kv_.base = kv_memory_.data();
   int64_t arena_bytes = 0;
   for (const auto& program : programs_) {
-    check_bindings(*program, weights_->list, kv_);
-    arena_bytes = std::max(arena_bytes, program->arena_bytes);
+    check_bindings(*program, *weights_, kv_);
+    arena_bytes = std::max(arena_bytes, program->arena_bytes());
   }
   arena_ = AnonymousMemory(arena_bytes);
   stats_.arena_bytes = arena_bytes;
@@ -134,16 +134,9 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words, ThreadTeam
   KV_CHECK(!words.empty() && words[0] >= 0 && words[0] < static_cast<int>(programs_.size()), "KV_NATIVE",
            "step: no such program, there are ", programs_.size());
   const Program& program = *programs_[words[0]];
-  const StepLimits limits = {
-      .tokens = program.maxima[tape::T],
-      .sequences = program.maxima[tape::S],
-      .rows = program.maxima[tape::L],
-      .blocks = program.maxima[tape::B],
-      .slots = options_.slots,
-      .pages = kv_.pages,
-      .vocab = program.vocab,
-      .targets = program.logits,
-  };
+  StepLimits limits = program.limits();
+  limits.slots = options_.slots;
+  limits.pages = kv_.pages;
   parse_step(words, limits, buffers_);
   for (size_t i = 0; i < buffers_.copies.size(); i += 2) copy_page(buffers_.copies[i], buffers_.copies[i + 1]);
 
@@ -161,7 +154,7 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words, ThreadTeam
       .last_sampled = last_sampled_.data(),
       .results = buffers_.results.data(),
   };
-  const Bindings bindings = {.weights = weights_->list.data(), .kv = kv_, .arena = arena_.data(), .kernels = kernels_};
+  const Bindings bindings = {.weights = weights_.get(), .kv = kv_, .arena = arena_.data(), .kernels = kernels_};
   team.run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
 }

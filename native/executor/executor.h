@@ -15,7 +15,6 @@
 #include "native/base/thread_team.h"
 #include "native/executor/run.h"
 #include "native/executor/step.h"
-#include "native/executor/weights.h"
 #include "native/program/program.h"
 
 namespace kvasir {

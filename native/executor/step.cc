@@ -73,7 +73,7 @@ void parse_step(const std::vector<int32_t>& words, const StepLimits& limits, Ste
   for (int32_t r = 0; r < rows; ++r) {
     const int32_t token = step.row_index[r] = in_range(in.next(), 0, tokens, "a row");
     step.row_slot[r] = in_range(in.next(), 0, limits.slots, "a row's slot");
-    step.row_target[r] = in_range(in.next(), -1, limits.targets, "a target");
+    step.row_target[r] = in_range(in.next(), -1, limits.vocab, "a target");
     const int32_t s = step.of_token[token];
     step.row_position[r] = step.position[s] + token - step.start[s];
   }

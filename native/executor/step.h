@@ -30,8 +30,7 @@ struct StepLimits {
   int32_t blocks;
   int32_t slots;
   int32_t pages;
-  int32_t vocab;    // ids are below
-  int32_t targets;  // ids to score are below
+  int32_t vocab;  // ids are below
 };
 
 // A step in the form that kernels read. Its vectors keep their memory from step to step.

@@ -53,9 +53,10 @@ SamplerParams sampler_of(Napi::Object from) {
 class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Executor",
-                       {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
-                        InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
+    return DefineClass(
+        env, "Executor",
+        {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
+         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)

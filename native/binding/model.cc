@@ -32,7 +32,8 @@ void define(Napi::Env env, Napi::Object exports) {
 
 template <typename T>
 Napi::Object make(const Napi::CallbackInfo& info, std::shared_ptr<typename T::Value> value) {
-  Napi::Object object = info.This().As<Napi::Object>().Get(T::kName).As<Napi::Function>().New({});
+  const Napi::Value constructor = info.This().As<Napi::Object>().Get(std::string(T::kName));
+  Napi::Object object = constructor.As<Napi::Function>().New({});
   Handle<T>::Unwrap(object)->value = std::move(value);
   return object;
 }
@@ -62,8 +63,8 @@ void add_weight(Weights& weights, Napi::Object from, const std::string& where) {
   weight.rows = from.Get("rows").ToNumber().Int32Value();
   weight.cols = from.Get("cols").ToNumber().Int32Value();
   const Block block = block_of(weight.dtype);
-  KV_CHECK(block.values > 0 && weight.rows > 0 && weight.cols > 0 && weight.cols % block.values == 0, "KV_FORMAT", where,
-           ": ", weight.rows, " × ", weight.cols, " does not fit format ", static_cast<int>(weight.dtype));
+  KV_CHECK(block.values > 0 && weight.rows > 0 && weight.cols > 0 && weight.cols % block.values == 0, "KV_FORMAT",
+           where, ": ", weight.rows, " × ", weight.cols, " does not fit format ", static_cast<int>(weight.dtype));
   weight.row_bytes = row_bytes(weight.dtype, weight.cols);
 
   const Napi::Value data = from.Get("data");

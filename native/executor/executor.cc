@@ -23,8 +23,8 @@ std::vector<int32_t> result_words(const StepBuffers& step, const Program& progra
   std::vector<int32_t> words;
   for (int32_t r = 0; r < step.rows; ++r) {
     const SampleResult& result = step.results[r];
-    words.insert(words.end(), {result.id, std::bit_cast<int32_t>(result.logprob), result.stop ? kFlagStop : 0,
-                               result.top_count});
+    words.insert(words.end(),
+                 {result.id, std::bit_cast<int32_t>(result.logprob), result.stop ? kFlagStop : 0, result.top_count});
     for (int i = 0; i < result.top_count; ++i) {
       words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
     }

@@ -30,7 +30,7 @@ struct StepLimits {
   int32_t blocks;
   int32_t slots;
   int32_t pages;
-  int32_t vocab;
+  int32_t vocab;  // ids are below
 };
 
 // A step in the form that kernels read. Its vectors keep their memory from step to step.
@@ -44,8 +44,12 @@ struct StepBuffers {
   std::vector<SampleResult> results;
 
   StepSequences sequences() const {
-    return {static_cast<int32_t>(position.size()), start.data(),  position.data(),
-            block_start.data(),                    blocks.data(), of_token.data()};
+    return {static_cast<int32_t>(position.size()),
+            start.data(),
+            position.data(),
+            block_start.data(),
+            blocks.data(),
+            of_token.data()};
   }
 };
 

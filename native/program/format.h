@@ -2,10 +2,10 @@
 //
 //   header   kHeaderWords words, see Header
 //   maxima   4 words: the most T, S, L, B that a step may have
-//   dims     n × 5:   constant, then a factor for each of T, S, L, B; all ≥ 0, so that a maximum is reached at the
-//   maxima buffers  n × 4:   dtype (f32 or act8), dim (number of rows), columns, offset in the arena in units of 64
-//   bytes weights  n × 3:   need (WeightNeed), rows, columns; a vector has one row code     the instructions: op, then
-//   the operands as laid out by its struct below
+//   dims     n × 5: constant, then a factor for each of T, S, L, B; all ≥ 0, so a maximum is reached at the maxima
+//   buffers  n × 4: dtype (f32 or act8), dim (number of rows), columns, offset in the arena in units of 64 bytes
+//   weights  n × 3: need (WeightNeed), rows, columns; a vector has one row
+//   code     the instructions: op, then the operands as laid out by its struct below
 //
 // Symbols: T tokens of the step, S sequences, L rows that reach the vocabulary, B block-table entries.
 //

@@ -2,7 +2,7 @@
 //
 // parse_program() throws KV_NATIVE on anything that could make a run touch memory outside the arena, the bound weights,
 // the KV cache or the step's own arrays. What it cannot know are the values of a step (ids, positions, pages):
-// check_step in native/executor checks them against the limits found here.
+// parse_step in native/executor checks them against the limits found here.
 #pragma once
 
 #include <cstdint>

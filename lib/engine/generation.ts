@@ -1,6 +1,7 @@
 // What generate() and chat() return: await it for the whole answer, iterate it for the pieces as they come, or both.
 // Pieces are kept, so a slow reader slows nobody and an iterator that starts late misses nothing.
 import { aborted } from './aborted.ts'
+import { signalOf } from '../sampling/check.ts'
 import type { Answer, Piece } from './answer.ts'
 import type { Engine } from './engine.ts'
 import type { GenerateRequest, Listener } from './generate-request.ts'
@@ -22,12 +23,13 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
   private over = false
   private waiting: (() => void)[] = []
   private promise: Promise<Answer> | undefined
+  private signal: AbortSignal | undefined // set while we listen to it
   private readonly onAbort = () => this.end(aborted(this.signal!))
 
   constructor(
     private readonly engine: Engine,
     prepare: Prepare,
-    private readonly signal?: AbortSignal,
+    signal?: AbortSignal,
   ) {
     const listener: Listener = {
       piece: (piece) => {
@@ -37,8 +39,7 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
       resolve: (answer) => this.settle(answer, undefined),
       reject: (error) => this.settle(undefined, error),
     }
-    if (signal?.aborted) this.onAbort()
-    else void this.begin(prepare, listener)
+    void this.begin(prepare, listener, signal)
   }
 
   /** Ends the request now; awaiting it gives what was generated so far. */
@@ -77,9 +78,11 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
     if (!this.answer) throw this.error
   }
 
-  private async begin(prepare: Prepare, listener: Listener): Promise<void> {
-    this.signal?.addEventListener('abort', this.onAbort, { once: true })
+  private async begin(prepare: Prepare, listener: Listener, signal: AbortSignal | undefined): Promise<void> {
     try {
+      if (signalOf(signal)?.aborted) throw aborted(signal!)
+      this.signal = signal
+      signal?.addEventListener('abort', this.onAbort, { once: true })
       const request = await prepare(listener, this.createdAt)
       this.request = request
       if (this.over) return
@@ -101,6 +104,7 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
     this.answer = answer
     this.error = error
     this.signal?.removeEventListener('abort', this.onAbort)
+    this.signal = undefined
     this.notify()
   }
 

@@ -99,5 +99,6 @@ Napi::Value run_async(Napi::Env env, std::function<T()> work, std::function<Napi
 std::shared_ptr<MappedFile> file_of(Napi::Value value);
 
 void register_file(Napi::Env env, Napi::Object exports);
+void register_tokenizer(Napi::Env env, Napi::Object exports);
 
 }  // namespace kvasir::binding

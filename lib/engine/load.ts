@@ -3,7 +3,8 @@ import { chatTemplate } from '../chat/template.ts'
 import { pagesFor } from '../cache/block-allocator.ts'
 import { type CompiledProgram, compile } from '../compiler/compile.ts'
 import { Dtype } from '../graph/dtype.ts'
-import { type PullProgress, resolveModel } from '../hub/resolve.ts'
+import type { Progress } from '../hub/pull.ts'
+import { resolveModel } from '../hub/resolve.ts'
 import type { Output } from '../models/parts.ts'
 import { buildGraph } from '../models/registry.ts'
 import { native } from '../native.ts'
@@ -26,7 +27,7 @@ export interface LoadOptions extends MemoryOptions {
   /** Ends a download; load() rejects with KV_ABORTED. */
   signal?: AbortSignal
   /** Called while a model is being downloaded. */
-  onProgress?: (progress: PullProgress) => void
+  onProgress?: (progress: Progress) => void
 }
 
 const OPTIONS = ['threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages', 'signal', 'onProgress']

@@ -1,7 +1,7 @@
 // Tiny random checkpoints as Hugging Face folders, for tests that need a whole model and no meaning.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { numberToHalf } from '../reference/formats.ts'
+import { bfloatToNumber, halfToNumber, numberToHalf } from '../reference/formats.ts'
 import { random } from './random.ts'
 
 export type Tensors = Record<string, { shape: number[]; values: Float32Array }>
@@ -114,12 +114,11 @@ function encode(values: Float32Array, dtype: 'F32' | 'F16' | 'BF16'): Buffer {
   const bytes = Buffer.alloc(values.length * (dtype === 'F32' ? 4 : 2))
   for (const [i, value] of values.entries()) {
     if (dtype === 'F32') bytes.writeFloatLE(value, i * 4)
-    else if (dtype === 'F16') {
-      const half = numberToHalf(value)
+    else {
+      // bf16 is cut, not rounded: any value with seven bits of fraction serves.
+      const half = dtype === 'F16' ? numberToHalf(value) : new Uint32Array(Float32Array.of(value).buffer)[0]! >>> 16
       bytes.writeUInt16LE(half, i * 2)
-    } else {
-      // Cut, not rounded: any value with seven bits of fraction serves.
-      new DataView(bytes.buffer, bytes.byteOffset).setUint16(i * 2, new Uint32Array(values.buffer)[i]! >>> 16, true)
+      values[i] = dtype === 'F16' ? halfToNumber(half) : bfloatToNumber(half)
     }
   }
   return bytes

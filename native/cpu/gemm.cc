@@ -127,9 +127,18 @@ void multiply(const Linear& op, Dtype dtype, const Block& block, const uint8_t* 
 // y of rows [begin, end), which lie in the panel from `lane` on.
 void store_rows(const Linear& op, const Linear::Segment& segment, const Block& block, int32_t begin, int32_t end,
                 int32_t lane) {
+  const float* bias = segment.bias ? segment.bias + begin : nullptr;
+  const int32_t eights = (end - begin) / 8;
   for (int64_t c = 0; c < block.columns; ++c) {
     const float* sums = block.sums + c * kPanelRows + lane;
-    for (int32_t r = begin; r < end; ++r) store_output(op, segment, block.first + c, r, sums[r - begin]);
+    float* y = reinterpret_cast<float*>(op.y.data + (block.first + c) * op.y.stride) + segment.column + begin;
+    for (int32_t r = 0; r < eights * 8; r += 8) {
+      __m256 value = _mm256_loadu_ps(sums + r);
+      if (bias) value = _mm256_add_ps(value, _mm256_loadu_ps(bias + r));
+      if (op.accumulate) value = _mm256_add_ps(value, _mm256_loadu_ps(y + r));
+      _mm256_storeu_ps(y + r, value);
+    }
+    for (int32_t r = eights * 8; r < end - begin; ++r) store_output(op, segment, block.first + c, begin + r, sums[r]);
   }
 }
 
@@ -150,10 +159,12 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ro
       }
       multiply(op, w.dtype, block, panel, g, some);
     }
-    for (int32_t strip = r; strip < end; strip += kStrip) {
-      const int32_t back = strip + kStrip <= w.rows ? 0 : strip + kStrip - w.rows;
-      store_rows(op, segment, block, strip, strip + kStrip < end ? strip + kStrip : end, strip - r + back);
-    }
+    // A strip that reached back has its rows further on in the panel.
+    const int32_t whole = r + (end - r) / kStrip * kStrip;
+    store_rows(op, segment, block, r, whole, 0);
+    if (whole == end) continue;
+    const int32_t back = whole + kStrip <= w.rows ? 0 : whole + kStrip - w.rows;
+    store_rows(op, segment, block, whole, end, whole - r + back);
   }
 }
 

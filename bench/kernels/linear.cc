@@ -1,10 +1,10 @@
 // Speed of `linear` on one thread: multiply-adds a cycle and weight bytes a second, and the share of the bound.
 //
-//   linear_bench [--format q4_0] [--isa avx2] [--shape 0…2] [--tokens 512] [--baseline]
+//   linear_bench [--format q4_0] [--isa avx2] [--shape 0…2] [--tokens 512] [--baseline] [--hot]
 //
 // The bound of a cell is the greater of two times: multiply-adds ÷ what the instructions allow (a cycle's SIMD and
 // multiplier slots, per format), and weight bytes ÷ the read bandwidth measured here. Time is the thread's own, since
-// the machine may be shared; the weights rotate over more memory than the caches hold.
+// the machine may be shared; for few tokens the weights rotate over more memory than the caches hold, unless --hot.
 
 #include <algorithm>
 #include <atomic>
@@ -86,12 +86,12 @@ struct Shape {
   int rows, cols;
 };
 constexpr Shape kShapes[] = {{1536, 576}, {576, 1536}, {4096, 4096}};
-constexpr int kTokens[] = {1, 4, 16, 64, 512};
+constexpr int kTokens[] = {1, 4, 8, 16, 32, 64, 512};
 
 struct Options {
   std::string format, isa;
   int shape = -1, tokens = 0;
-  bool baseline = false;
+  bool baseline = false, hot = false;
 };
 
 struct Machine {
@@ -110,7 +110,7 @@ bool same_bits(const Linear& op) {
   return std::memcmp(few.y.f32(op.y.rows - 1), op.y.f32(op.y.rows - 1), 4 * sizeof(float)) == 0;
 }
 
-bool measure(const Isa& isa, const Format& format, Shape shape, int tokens, Machine& machine) {
+bool measure(const Isa& isa, const Format& format, Shape shape, int tokens, bool hot, Machine& machine) {
   Random random(7);
   const Dtype x_dtype = is_quantised(format.dtype) ? Dtype::act8 : Dtype::f32;
   const Buffer x = random_activations(x_dtype, tokens, shape.cols, random);
@@ -118,7 +118,7 @@ bool measure(const Isa& isa, const Format& format, Shape shape, int tokens, Mach
   const Buffer y(size_t(y_stride) * size_t(tokens), 0);
   const double bytes = double(row_bytes(format.dtype, shape.cols)) * shape.rows;
   const Buffer one = random_weights(format.dtype, shape.rows, shape.cols, random);
-  const int copies = tokens > 16 ? 1 : int(160e6 / bytes) + 1;
+  const int copies = tokens > 16 || hot ? 1 : int(160e6 / bytes) + 1;
   const Buffer weights(size_t(bytes) * size_t(copies));
   for (int i = 0; i < copies; ++i) std::memcpy(weights.get() + size_t(i) * one.size, one.get(), one.size);
   const Buffer scratch(size_t{kScratchBytes}, 0);
@@ -188,7 +188,7 @@ int run(const Options& options) {
         if (kShapes[s].cols % block_of(format.dtype).values) continue;  // K-quants need multiples of 256
         for (int tokens : kTokens) {
           if (options.tokens ? options.tokens == tokens : !(slow && tokens > 4)) {
-            good &= measure(isa, format, kShapes[s], tokens, machine);
+            good &= measure(isa, format, kShapes[s], tokens, options.hot, machine);
           }
         }
       }
@@ -214,8 +214,8 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
     const char* value = i + 1 < argc ? argv[i + 1] : "";
-    if (name == "--baseline") {
-      options.baseline = true;
+    if (name == "--baseline" || name == "--hot") {
+      (name == "--hot" ? options.hot : options.baseline) = true;
       continue;
     }
     if (name == "--format") options.format = value;

@@ -25,6 +25,7 @@ template <Dtype F>
 KVASIR_INLINE void dot(const Bytes (*w)[4], const int8_t* q, Bytes* sums) {
   const Bytes x[2] = {splat16(q), splat16(q + 16)};
   Bytes v[2][4];
+  KVASIR_UNROLL
   for (int j = 0; j < 4; ++j) {
 #if defined(__AVX512VNNI__)
     const Bytes zero = _mm512_setzero_si512();
@@ -33,12 +34,14 @@ KVASIR_INLINE void dot(const Bytes (*w)[4], const int8_t* q, Bytes* sums) {
 #else
     const Bytes ones = _mm256_set1_epi16(1);
     if constexpr (F == Dtype::q8_0) {
+      KVASIR_UNROLL
       for (int h = 0; h < 2; ++h) {
         const Bytes pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w[h][j]), _mm256_sign_epi8(x[h], w[h][j]));
         v[h][j] = _mm256_madd_epi16(pairs, ones);
       }
       v[1][j] = _mm256_add_epi32(v[0][j], v[1][j]);
     } else if constexpr (F == Dtype::q6_k) {
+      KVASIR_UNROLL
       for (int h = 0; h < 2; ++h) v[h][j] = _mm256_madd_epi16(_mm256_maddubs_epi16(w[h][j], x[h]), ones);
     } else {
       const Bytes pairs = _mm256_add_epi16(_mm256_maddubs_epi16(w[0][j], x[0]), _mm256_maddubs_epi16(w[1][j], x[1]));
@@ -74,10 +77,13 @@ KVASIR_INLINE void dot_rows(const uint8_t* row, int64_t stride, int64_t blocks, 
     unpack_scales<F>(row, stride, d, e);
     for (int g = 0; g < kGroups; ++g) {
       Bytes w[2][4];
+      KVASIR_UNROLL
       for (int h = 0; h < 2; ++h) {
+        KVASIR_UNROLL
         for (int j = 0; j < 4; ++j) w[h][j] = unpack<F>(row, stride, j, g, h);
       }
       const int64_t at = b * kGroups + g;
+      KVASIR_UNROLL
       for (int c = 0; c < C; ++c) {
         const int8_t* q = columns[c].q + at * kGroup;
         const float x_scale = columns[c].scale[at];
@@ -108,6 +114,7 @@ template <Dtype F, int C>
 void strip(const Linear& op, const Linear::Segment& segment, int32_t first, RowRange rows, int64_t t) {
   const Weight& w = segment.w;
   Column columns[C];
+  KVASIR_UNROLL
   for (int c = 0; c < C; ++c) {
     const uint8_t* x = op.x.data + (t + c) * op.x.stride;
     columns[c] = {reinterpret_cast<const int8_t*>(x), reinterpret_cast<const float*>(x + w.cols),
@@ -116,11 +123,14 @@ void strip(const Linear& op, const Linear::Segment& segment, int32_t first, RowR
   for (int32_t from = first; from < first + kStrip; from += kRows) {
     const uint8_t* row = w.data + from * w.row_bytes;
     Floats acc[C];
+    KVASIR_UNROLL
     for (int c = 0; c < C; ++c) acc[c] = KV_SIMD(setzero_ps)();
     dot_rows<F, C>(row, w.row_bytes, w.cols / (BlockOf<F>::kGroups * kGroup), columns, row + kStrip * w.row_bytes, acc);
+    KVASIR_UNROLL
     for (int c = 0; c < C; ++c) {
       float out[kRows];
       KV_SIMD(storeu_ps)(out, acc[c]);
+      KVASIR_UNROLL
       for (int r = 0; r < kRows; ++r) {
         if (from + r >= rows.begin && from + r < rows.end) store_output(op, segment, t + c, from + r, out[r]);
       }

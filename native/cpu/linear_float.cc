@@ -64,19 +64,26 @@ void tile(const Linear& op, const Linear::Segment& segment, int32_t r, int64_t t
   const uint8_t* row = w.data + r * w.row_bytes;
   const uint8_t* x = op.x.data + t * op.x.stride;
   Sixteen acc[R][C];
+  KVASIR_UNROLL
   for (int i = 0; i < R; ++i) {
+    KVASIR_UNROLL
     for (int c = 0; c < C; ++c) acc[i][c] = zero();
   }
   const int64_t whole = w.cols / 16 * 16;
   for (int64_t k = 0; k < whole; k += 16) {
     Sixteen weights[R];
+    KVASIR_UNROLL
     for (int i = 0; i < R; ++i) weights[i] = load_weights<F>(row + i * w.row_bytes + k * block_of(F).bytes);
+    KVASIR_UNROLL
     for (int c = 0; c < C; ++c) {
       const Sixteen activations = load(reinterpret_cast<const float*>(x + c * op.x.stride) + k);
+      KVASIR_UNROLL
       for (int i = 0; i < R; ++i) acc[i][c] = fma(weights[i], activations, acc[i][c]);
     }
   }
+  KVASIR_UNROLL
   for (int i = 0; i < R; ++i) {
+    KVASIR_UNROLL
     for (int c = 0; c < C; ++c) {
       float partial[16];
       store(partial, acc[i][c]);

@@ -75,9 +75,11 @@ KVASIR_INLINE void unpack_scales(const uint8_t* block, int64_t stride, Floats* d
   if constexpr (F == Dtype::q6_k) {
     // d is the block's last two bytes, so the word that ends there is read.
     const Floats scale = halves_to_floats(KV_SIMD(srli_epi32)(gather_rows(block + 206, stride), 16));
+    KVASIR_UNROLL
     for (int word = 0; word < 4; ++word) {
       const Bytes v = gather_rows(block + 192 + word * 4, stride);
       Floats factor[4];
+      KVASIR_UNROLL
       for (int i = 0; i < 4; ++i) {
         factor[i] = to_floats(KV_SIMD(srai_epi32)(KV_SIMD(slli_epi32)(v, 24 - 8 * i), 24));
       }
@@ -101,6 +103,7 @@ KVASIR_INLINE void unpack_scales(const uint8_t* block, int64_t stride, Floats* d
     const Bytes six = KV_SIMD(set1_epi8)(0x3f), four = KV_SIMD(set1_epi8)(0x0f), two = KV_SIMD(set1_epi8)(0x30);
     const Bytes scales[2] = {a & six, (c & four) | (KV_SIMD(srli_epi32)(a, 2) & two)};
     const Bytes mins[2] = {b & six, (KV_SIMD(srli_epi32)(c, 4) & four) | (KV_SIMD(srli_epi32)(b, 2) & two)};
+    KVASIR_UNROLL
     for (int g = 0; g < 8; ++g) {
       d[g] = KV_SIMD(mul_ps)(scale, byte(scales[g / 4], g % 4));
       e[g] = KV_SIMD(mul_ps)(negative, byte(mins[g / 4], g % 4));

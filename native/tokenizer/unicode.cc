@@ -1,6 +1,7 @@
 #include "native/tokenizer/unicode.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <vector>
 
@@ -146,6 +147,14 @@ void append_utf8(std::string& out, uint32_t code) {
 size_t valid_utf8(std::string_view text) {
   size_t at = 0;
   while (at < text.size()) {
+    uint64_t eight = 0;
+    if (text.size() - at >= sizeof eight) {
+      std::memcpy(&eight, text.data() + at, sizeof eight);
+      if (!(eight & 0x8080808080808080u)) {
+        at += sizeof eight;
+        continue;
+      }
+    }
     const size_t size = character(text.substr(at));
     if (size == 0) break;
     at += size;

@@ -1,4 +1,4 @@
-// UTF-8, character classes and canonical composition (Unicode 15.0; the tables are made by scripts/make-unicode.cjs).
+// UTF-8, character classes and canonical composition (Unicode 17.0; the tables are made by scripts/make-unicode.cjs).
 //
 // Text inside the tokenizer is valid UTF-8: it is checked where it comes in and every part keeps it so.
 #pragma once

@@ -13,8 +13,6 @@ export interface RopeScaling {
   beta_slow?: number
   mscale?: number
   mscale_all_dim?: number
-  short_factor?: number[]
-  long_factor?: number[]
 }
 
 export interface ModelConfig {
@@ -82,7 +80,6 @@ const SCALING_NEEDS: ReadonlyMap<string, readonly (keyof RopeScaling)[]> = new M
   ['linear', ['factor']],
   ['dynamic', ['factor']],
   ['yarn', ['factor']],
-  ['longrope', ['original_max_position_embeddings']],
   ['llama3', ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings']],
 ])
 

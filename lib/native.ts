@@ -52,13 +52,16 @@ export interface NativeTokenizer {
 }
 
 /** One weight of a program: where it lies and how. */
-export interface NativeWeight {
+export interface NativeMatrix {
   file: NativeFile
   offset: number
   dtype: number
   rows: number
   cols: number
 }
+
+/** A weight in a file, or one whose f32 values are given and copied. */
+export type NativeWeight = NativeMatrix | { data: Float32Array; dtype: number; rows: number; cols: number }
 
 export interface NativeWeights {
   readonly bytes: number
@@ -128,7 +131,7 @@ export interface Native {
   createWeights(weights: NativeWeight[]): NativeWeights
   createExecutor(options: ExecutorOptions): NativeExecutor
   /** Re-codes rows of `from` into `dtype`, written to a plain buffer; off the event loop. */
-  convert(from: NativeWeight, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>
+  convert(from: NativeMatrix, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>
   peakMemory(): number
 }
 

@@ -1,7 +1,8 @@
 // What generate() and chat() return: await it for the whole answer, iterate it for the pieces as they come, or both.
 // Pieces are kept, so a slow reader slows nobody and an iterator that starts late misses nothing.
-import { aborted } from './aborted.ts'
+
 import { signalOf } from '../sampling/check.ts'
+import { aborted } from './aborted.ts'
 import type { Answer, Piece } from './answer.ts'
 import type { Engine } from './engine.ts'
 import type { GenerateRequest, Listener } from './generate-request.ts'

@@ -10,7 +10,7 @@ namespace kvasir {
 
 // The values of a step, already checked (native/executor/step.cc). Lengths in brackets; none may pass the maxima of the
 // program, and what they index must exist:
-//   token_ids < its vocab (or −1 − slot), row_index < T, row_target likewise, slots, pages.
+//   token_ids < limits().vocab (or −1 − slot), row_index < T, row_target < limits().vocab, slots, pages.
 struct StepInputs {
   int32_t tokens = 0;                     // T
   int32_t rows = 0;                       // L

@@ -19,7 +19,10 @@ class Named extends Scheduled {
 const LIMITS = { maxTokens: 64, maxSequences: 4, maxRows: 8, context: 1000 }
 
 /** setup({ a: 3 }) is a scheduler with one prompt of 3 tokens waiting. */
-function setup(prompts: Record<string, number>, { pages = 16, maxTokens = 400, ...limits } = {}) {
+function setup(
+  prompts: Record<string, number>,
+  { pages = 16, maxTokens = 400, ...limits }: { pages?: number; maxTokens?: number } & Partial<typeof LIMITS> = {},
+) {
   const blocks = new BlockAllocator(pages)
   const scheduler = new Scheduler<Named>(blocks, { ...LIMITS, ...limits })
   const seqs: Record<string, Named> = {}
@@ -57,7 +60,8 @@ describe('Scheduler.plan', () => {
 
   it('samples where a gap closes, and nowhere else', () => {
     const { scheduler } = setup({ a: 3, b: 90 })
-    const rows = (plan?: StepPlan<Named>) => plan?.rows.map(({ seq, index, position }) => `${seq.id}@${index}=${position}`)
+    const rows = (plan?: StepPlan<Named>) =>
+      plan?.rows.map(({ seq, index, position }) => `${seq.id}@${index}=${position}`)
     expect(rows(scheduler.plan())).toEqual(['a@2=2'])
     expect(rows(scheduler.plan())).toEqual(['a@0=3', 'b@29=89'])
   })
@@ -88,8 +92,11 @@ describe('Scheduler.plan', () => {
 
   it('refuses what can never fit, with the numbers', () => {
     const { scheduler } = setup({}, { pages: 4 })
-    const tooLong = (message: RegExp) => expect.objectContaining({ code: 'KV_TOO_LONG', message: expect.stringMatching(message) })
-    expect(() => scheduler.add(new Named('a', 900, 101))).toThrow(tooLong(/prompt \(900\) and maxTokens \(101\) need 1001 tokens, but the context is 1000/))
+    const tooLong = (message: RegExp) =>
+      expect.objectContaining({ code: 'KV_TOO_LONG', message: expect.stringMatching(message) })
+    expect(() => scheduler.add(new Named('a', 900, 101))).toThrow(
+      tooLong(/prompt \(900\) and maxTokens \(101\) need 1001 tokens, but the context is 1000/),
+    )
     expect(() => scheduler.add(new Named('a', 100, 30))).toThrow(tooLong(/the KV cache has 4 pages of 32 tokens/))
     expect(() => scheduler.add(new Named('a', 130, 0, 'embed'))).toThrow(tooLong(/the text has 130 tokens/))
     scheduler.add(new Named('a', 100, 29)) // the last token is sampled, never computed
@@ -187,7 +194,11 @@ describe('several answers to one prompt', () => {
     const plan = scheduler.plan()!
     expect(show(plan)).toBe('a0[0+40]')
     expect(plan.opened.map((seq) => seq.slot)).toEqual([0, 1, 2])
-    expect(plan.rows.map(({ seq, index }) => [seq.id, index])).toEqual([['a0', 39], ['a1', 39], ['a2', 39]])
+    expect(plan.rows.map(({ seq, index }) => [seq.id, index])).toEqual([
+      ['a0', 39],
+      ['a1', 39],
+      ['a2', 39],
+    ])
     expect(blocks.free).toBe(14)
   })
 
@@ -201,7 +212,9 @@ describe('several answers to one prompt', () => {
   })
 
   it('wait until all of them have slots, and are refused when they never will', () => {
-    expect(() => forked(4, 5)).toThrow(expect.objectContaining({ code: 'KV_ARGUMENT', message: expect.stringMatching(/^n: expected at most 4/) }))
+    expect(() => forked(4, 5)).toThrow(
+      expect.objectContaining({ code: 'KV_ARGUMENT', message: expect.stringMatching(/^n: expected at most 4/) }),
+    )
     const { scheduler } = forked(4, 3)
     const early = [new Named('b', 1, 9), new Named('c', 1, 9)]
     scheduler.waiting.unshift(...early)
@@ -217,7 +230,7 @@ describe('programs', () => {
     scheduler.add(new Named('e', 100, 0, 'embed', 1))
     scheduler.add(new Named('f', 10, 0, 'embed', 2))
     const steps = Array.from({ length: 6 }, () => scheduler.plan()!).map((plan) => `${plan.program}: ${show(plan)}`)
-    expect(steps).toEqual(['0: a[0+1]', '1: e[0+64]', '0: a[1+1]', '1: e[64+36]', '2: f[0+10]', '0: a[2+1]'])
+    expect(steps).toEqual(['0: a[0+1]', '1: e[0+64]', '2: f[0+10]', '0: a[1+1]', '1: e[64+36]', '0: a[2+1]'])
   })
 
   it('leave rows to newer answers while a long text is scored', () => {

@@ -77,7 +77,8 @@ export class FuzzText {
       const begin = this.#below(characters.length)
       return characters.slice(begin, begin + 1 + this.#below(8)).join('')
     }
-    if (kind < 0.78) return Array.from({ length: 1 + this.#below(6) }, () => String.fromCodePoint(this.#code())).join('')
+    if (kind < 0.78)
+      return Array.from({ length: 1 + this.#below(6) }, () => String.fromCodePoint(this.#code())).join('')
     if (kind < 0.84) return String(this.#below(10 ** this.#below(9)))
     if (kind < 0.9) return spaces[this.#below(spaces.length)]!.repeat(1 + this.#below(20))
     if (kind < 0.93) return String.fromCodePoint(this.#code()).repeat(1 + this.#below(40))

@@ -80,7 +80,6 @@ const SCALING_NEEDS: ReadonlyMap<string, readonly (keyof RopeScaling)[]> = new M
   ['linear', ['factor']],
   ['dynamic', ['factor']],
   ['yarn', ['factor']],
-  ['longrope', ['original_max_position_embeddings']],
   ['llama3', ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings']],
 ])
 

@@ -20,7 +20,6 @@ class AnonymousMemory {
     KV_CHECK(map != MAP_FAILED, "KV_NATIVE", "cannot reserve ", bytes,
              " bytes: choose a smaller context or fewer sequences");
     data_ = static_cast<uint8_t*>(map);
-    madvise(data_, bytes, MADV_HUGEPAGE);
   }
   AnonymousMemory(AnonymousMemory&& other) noexcept { *this = std::move(other); }
   AnonymousMemory& operator=(AnonymousMemory&& other) noexcept {

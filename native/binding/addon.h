@@ -103,5 +103,6 @@ void register_file(Napi::Env env, Napi::Object exports);
 void register_model(Napi::Env env, Napi::Object exports);
 void register_executor(Napi::Env env, Napi::Object exports);
 void register_convert(Napi::Env env, Napi::Object exports);
+void register_tokenizer(Napi::Env env, Napi::Object exports);
 
 }  // namespace kvasir::binding

@@ -99,7 +99,11 @@ Napi::Value create_weights(const Napi::CallbackInfo& info) {
       KV_CHECK(list.Get(i).IsObject(), "KV_ARGUMENT", "weight ", i, ": expected an object");
       add_weight(*weights, list.Get(i).As<Napi::Object>(), text("weight ", i));
     }
-    return make<WeightsHandle>(info, std::move(weights));
+    double bytes = 0;
+    for (const Weight& weight : weights->list) bytes += static_cast<double>(weight.row_bytes) * weight.rows;
+    Napi::Object object = make<WeightsHandle>(info, std::move(weights));
+    object.Set("bytes", bytes);
+    return object;
   });
 }
 

@@ -1,0 +1,73 @@
+// linear: shares the rows of all segments among the threads and picks the part that suits format and batch.
+
+#include "native/cpu/kernels.h"
+#include "native/cpu/linear_parts.h"
+
+namespace kvasir::cpu::KVASIR_ISA {
+namespace {
+
+// Rows of a share: a GEMM panel in AVX-512, two in AVX2.
+constexpr int64_t kGrain = 32;
+
+int64_t units_of(const Weight& w) { return (w.rows + kGrain - 1) / kGrain; }
+
+int32_t row_of(const Weight& w, int64_t unit) {
+  const int64_t row = unit * kGrain;
+  return int32_t(row < 0 ? 0 : row < w.rows ? row : w.rows);
+}
+
+#if defined(__AVX2__)
+
+// Tokens up to which unpacking in registers is cheaper than a panel (measured: bench/kernels/linear.cc).
+int64_t gemv_tokens(Dtype dtype) { return dtype == Dtype::q8_0 ? 8 : 4; }
+
+constexpr int64_t kMostCols = 1 << 18;  // beyond it a few columns would not fit the scratch memory
+
+void run(const Linear& op, RowRange* rows, const Worker& worker) {
+  bool panels = false;
+  for (int s = 0; s < op.segments; ++s) {
+    const Linear::Segment& segment = op.segment[s];
+    if (rows[s].begin == rows[s].end) continue;
+    if (!is_quantised(segment.w.dtype)) {
+      linear_float(op, segment, rows[s]);
+    } else if (segment.w.rows < kStrip) {
+      linear_scalar(op, segment, rows[s]);
+    } else if (op.x.rows <= gemv_tokens(segment.w.dtype) || segment.w.cols > kMostCols) {
+      gemv(op, segment, rows[s]);
+    } else {
+      panels = true;
+      continue;
+    }
+    rows[s].end = rows[s].begin;
+  }
+  if (panels) gemm(op, rows, worker);
+}
+
+#else
+
+void run(const Linear& op, RowRange* rows, const Worker&) {
+  for (int s = 0; s < op.segments; ++s) linear_scalar(op, op.segment[s], rows[s]);
+}
+
+#endif
+
+}  // namespace
+
+void linear(const Linear& op, const Worker& worker) {
+  int64_t units = 0;
+  for (int s = 0; s < op.segments; ++s) units += units_of(op.segment[s].w);
+  const int64_t begin = units * worker.index / worker.count;
+  const int64_t end = units * (worker.index + 1) / worker.count;
+
+  RowRange rows[kMaxSegments] = {};
+  int64_t first = 0;
+  for (int s = 0; s < op.segments; ++s) {
+    const Weight& w = op.segment[s].w;
+    rows[s] = {row_of(w, begin - first), row_of(w, end - first)};
+    first += units_of(w);
+  }
+
+  run(op, rows, worker);
+}
+
+}  // namespace kvasir::cpu::KVASIR_ISA

@@ -1,0 +1,62 @@
+// The parts of `linear`: each computes rows [begin, end) of one weight for all tokens, in the order that
+// native/ops/linear.h fixes, so that whichever part runs the result has the same bits.
+#pragma once
+
+#include "native/base/worker.h"
+#include "native/ops/linear.h"
+
+namespace kvasir::cpu::KVASIR_ISA {
+
+struct RowRange {
+  int32_t begin;
+  int32_t end;
+};
+
+// Any format, any shape; plain scalar code.
+void linear_scalar(const Linear& op, const Linear::Segment& segment, RowRange rows);
+
+// f32, f16 and bf16 weights.
+void linear_float(const Linear& op, const Linear::Segment& segment, RowRange rows);
+
+// Quantised weights, few tokens: reads the file's layout and unpacks in registers. The segment has at least kStrip
+// rows.
+void gemv(const Linear& op, const Linear::Segment& segment, RowRange rows);
+
+// Quantised weights, many tokens: unpacks panels of rows into cache and multiplies them with tiles of columns. Takes
+// this thread's rows of all segments (an empty range for a segment without any), each of at least kStrip rows.
+void gemm(const Linear& op, const RowRange* rows, const Worker& worker);
+
+constexpr int32_t kStrip = 16;  // rows that the vector kernels take at a time
+
+// What a format needs besides d: its values are d·(u − zero) or, with a minimum, d·u + m.
+struct Format {
+  int32_t zero;
+  bool minimum;
+  bool halves;  // two groups of 16 in each 32, as in q6_k
+};
+
+static constexpr Format format_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::q4_0:
+      return {8, false, false};
+    case Dtype::q5_0:
+      return {16, false, false};
+    case Dtype::q8_0:
+      return {128, false, false};
+    case Dtype::q6_k:
+      return {32, false, true};
+    default:
+      return {0, true, false};
+  }
+}
+
+// Where output (token, row) goes, with what the epilogue adds.
+static inline __attribute__((always_inline)) void store_output(const Linear& op, const Linear::Segment& segment,
+                                                               int64_t token, int32_t row, float value) {
+  float* y = reinterpret_cast<float*>(op.y.data + token * op.y.stride) + segment.column + row;
+  if (segment.bias) value += segment.bias[row];
+  if (op.accumulate) value += *y;
+  *y = value;
+}
+
+}  // namespace kvasir::cpu::KVASIR_ISA

@@ -16,6 +16,41 @@ int32_t row_of(const Weight& w, int64_t unit) {
   return int32_t(row < 0 ? 0 : row < w.rows ? row : w.rows);
 }
 
+#if defined(__AVX2__)
+
+// Tokens up to which unpacking in registers is cheaper than a panel (measured: bench/kernels/linear.cc).
+int64_t gemv_tokens(Dtype dtype) { return dtype == Dtype::q8_0 ? 8 : 4; }
+
+constexpr int64_t kMostCols = 1 << 18;  // beyond it a few columns would not fit the scratch memory
+
+void run(const Linear& op, RowRange* rows, const Worker& worker) {
+  bool panels = false;
+  for (int s = 0; s < op.segments; ++s) {
+    const Linear::Segment& segment = op.segment[s];
+    if (rows[s].begin == rows[s].end) continue;
+    if (!is_quantised(segment.w.dtype)) {
+      linear_float(op, segment, rows[s], worker);
+    } else if (segment.w.rows < kStrip) {
+      linear_scalar(op, segment, rows[s]);
+    } else if (op.x.rows <= gemv_tokens(segment.w.dtype) || segment.w.cols > kMostCols) {
+      gemv(op, segment, rows[s]);
+    } else {
+      panels = true;
+      continue;
+    }
+    rows[s].end = rows[s].begin;
+  }
+  if (panels) gemm(op, rows, worker);
+}
+
+#else
+
+void run(const Linear& op, RowRange* rows, const Worker&) {
+  for (int s = 0; s < op.segments; ++s) linear_scalar(op, op.segment[s], rows[s]);
+}
+
+#endif
+
 }  // namespace
 
 void linear(const Linear& op, const Worker& worker) {
@@ -32,9 +67,7 @@ void linear(const Linear& op, const Worker& worker) {
     first += units_of(w);
   }
 
-  for (int s = 0; s < op.segments; ++s) {
-    if (rows[s].begin < rows[s].end) linear_scalar(op, op.segment[s], rows[s]);
-  }
+  run(op, rows, worker);
 }
 
 }  // namespace kvasir::cpu::KVASIR_ISA

@@ -1,0 +1,20 @@
+// A request whose result is one promise: scores and embeddings.
+import { aborted, onAbort } from './aborted.ts'
+import type { Engine } from './engine.ts'
+import type { Outcome, Request } from './request.ts'
+
+/** Submits what `make` gives and waits for its result. Rejects with KV_ABORTED when `signal` fires. */
+export async function call<T>(
+  engine: Engine,
+  make: (outcome: Outcome<T>) => Request<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  if (signal?.aborted) throw aborted(signal)
+  let unlisten = () => {}
+  const result = new Promise<T>((resolve, reject) => {
+    const request = make({ resolve, reject })
+    engine.submit(request)
+    unlisten = onAbort(signal, (error) => engine.cancel(request, error))
+  })
+  return result.finally(unlisten)
+}

@@ -1,0 +1,190 @@
+// linear with quantised weights and few tokens: bound by the memory that the weights stream from. Blocks are read as
+// they lie in the file and unpacked in registers once for up to four tokens; integer sums of kRows rows are brought
+// into one vector, so that from there on the floats are those of the GEMM.
+
+#include "native/cpu/linear_parts.h"
+
+#if defined(__AVX2__)
+
+#include "native/cpu/linear_output.h"
+#include "native/cpu/panel_formats.h"
+
+namespace kvasir::cpu::KVASIR_ISA {
+namespace {
+
+constexpr int kTokens = 4;
+
+struct Column {
+  const int8_t* q;
+  const float* scale;
+  const int32_t* sum;
+};
+
+// Products of 32 values of the four vectors of rows with those of one column, summed to one int32 a row: both halves in
+// sums[0] and without the zero point, or, for a format with halves, each half in its own sum and with it.
+template <Dtype F>
+KVASIR_INLINE void dot(const Bytes (*w)[4], const int8_t* q, Bytes* sums) {
+  constexpr Format format = format_of(F);
+  const Bytes x[2] = {splat16(q), splat16(q + 16)};
+  Bytes v[2][4];
+#if defined(__AVX512VNNI__)
+  Bytes start[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  if constexpr (format.halves) {
+    const Bytes zeros = _mm512_set1_epi8(format.zero);
+    KVASIR_UNROLL
+    for (int h = 0; h < 2; ++h) start[h] = _mm512_sub_epi32(start[h], _mm512_dpbusd_epi32(start[h], zeros, x[h]));
+  }
+  KVASIR_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    v[0][j] = _mm512_dpbusd_epi32(start[0], w[0][j], x[0]);
+    v[1][j] = _mm512_dpbusd_epi32(format.halves ? start[1] : v[0][j], w[1][j], x[1]);
+  }
+#else
+  const Bytes ones = _mm256_set1_epi16(1);
+  Bytes pairs[2];
+  KVASIR_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    KVASIR_UNROLL
+    for (int h = 0; h < 2; ++h) {
+      if constexpr (F == Dtype::q8_0) {
+        pairs[h] = _mm256_maddubs_epi16(_mm256_abs_epi8(w[h][j]), _mm256_sign_epi8(x[h], w[h][j]));
+      } else {
+        pairs[h] = _mm256_maddubs_epi16(w[h][j], x[h]);
+      }
+      if constexpr (format.halves) {
+        pairs[h] = _mm256_sub_epi16(pairs[h], _mm256_maddubs_epi16(_mm256_set1_epi8(format.zero), x[h]));
+      }
+    }
+    if constexpr (F == Dtype::q8_0 || format.halves) {
+      v[0][j] = _mm256_madd_epi16(pairs[0], ones);
+      v[1][j] = _mm256_madd_epi16(pairs[1], ones);
+      if constexpr (!format.halves) v[1][j] = _mm256_add_epi32(v[0][j], v[1][j]);
+    } else {
+      v[1][j] = _mm256_madd_epi16(_mm256_add_epi16(pairs[0], pairs[1]), ones);
+    }
+  }
+#endif
+  if constexpr (format.halves) {
+    sums[0] = sum_lanes(v[0][0], v[0][1], v[0][2], v[0][3]);
+    sums[1] = sum_lanes(v[1][0], v[1][1], v[1][2], v[1][3]);
+  } else {
+    sums[0] = sum_lanes(v[1][0], v[1][1], v[1][2], v[1][3]);
+  }
+}
+
+// acc[c] over the whole of K for kRows rows from `row` on. `ahead` is what is read next: prefetched as we go.
+template <Dtype F, int C>
+KVASIR_INLINE void dot_rows(const uint8_t* row, int64_t stride, int64_t blocks, const Column* columns,
+                            const uint8_t* ahead, Floats* acc) {
+  constexpr Format format = format_of(F);
+  constexpr int kBlock = BlockOf<F>::kBytes;
+  constexpr int kGroups = BlockOf<F>::kGroups;
+  const int32_t zero = format.zero * !(F == Dtype::q8_0 && kRows == 8);
+  const uint8_t* fetched = ahead;
+  for (int64_t b = 0; b < blocks; ++b, row += kBlock) {
+    for (ahead += kRows * kBlock; fetched < ahead; fetched += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(fetched), _MM_HINT_T1);
+    }
+    Floats d[kGroups], e[kGroups];
+    unpack_scales<F>(row, stride, d, e);
+    Unpacked<F> w;
+    unpack_block<F>(row, stride, w);
+    for (int g = 0; g < kGroups; ++g) {
+      const int64_t at = b * kGroups + g;
+      KVASIR_UNROLL
+      for (int c = 0; c < C; ++c) {
+        const int8_t* q = columns[c].q + at * kGroup;
+        const float x_scale = columns[c].scale[at];
+        const int32_t x_sum = columns[c].sum[at];
+        const Floats scale = KV_SIMD(set1_ps)(x_scale);
+        Bytes sums[2];
+        dot<F>(w[g], q, sums);
+        if constexpr (format.halves) {
+          acc[c] = KV_SIMD(fmadd_ps)(to_floats(sums[0]), KV_SIMD(mul_ps)(d[g], scale), acc[c]);
+          acc[c] = KV_SIMD(fmadd_ps)(to_floats(sums[1]), KV_SIMD(mul_ps)(e[g], scale), acc[c]);
+        } else {
+          const Bytes sum = zero ? KV_SIMD(sub_epi32)(sums[0], KV_SIMD(set1_epi32)(zero * x_sum)) : sums[0];
+          acc[c] = KV_SIMD(fmadd_ps)(to_floats(sum), KV_SIMD(mul_ps)(d[g], scale), acc[c]);
+          if constexpr (format.minimum) {
+            acc[c] = KV_SIMD(fmadd_ps)(e[g], KV_SIMD(set1_ps)(x_scale * float(x_sum)), acc[c]);
+          }
+        }
+      }
+    }
+  }
+}
+
+// Rows [begin, end) of a strip that starts at `first`, for tokens t … t + C − 1.
+template <Dtype F, int C>
+void strip(const Linear& op, const Linear::Segment& segment, int32_t first, RowRange rows, int64_t t) {
+  const Weight& w = segment.w;
+  Column columns[C];
+  KVASIR_UNROLL
+  for (int c = 0; c < C; ++c) {
+    const uint8_t* x = op.x.data + (t + c) * op.x.stride;
+    columns[c] = {reinterpret_cast<const int8_t*>(x), reinterpret_cast<const float*>(x + w.cols),
+                  reinterpret_cast<const int32_t*>(x + w.cols + w.cols / 8)};
+  }
+  for (int32_t from = first; from < first + kStrip; from += kRows) {
+    const uint8_t* row = w.data + from * w.row_bytes;
+    Floats acc[C];
+    KVASIR_UNROLL
+    for (int c = 0; c < C; ++c) acc[c] = KV_SIMD(setzero_ps)();
+    dot_rows<F, C>(row, w.row_bytes, w.cols / (BlockOf<F>::kGroups * kGroup), columns, row + kStrip * w.row_bytes, acc);
+    KVASIR_UNROLL
+    for (int c = 0; c < C; ++c) {
+      float out[kRows];
+      KV_SIMD(storeu_ps)(out, acc[c]);
+      const int32_t begin = from < rows.begin ? rows.begin : from;
+      const int32_t end = from + kRows < rows.end ? from + kRows : rows.end;
+      if (begin < end) store_outputs(op, segment, t + c, begin, out + (begin - from), end - begin);
+    }
+  }
+}
+
+// The widest strip that `left` tokens fill, or the one that they are.
+template <Dtype F, int C>
+KVASIR_INLINE void strip_of(const Linear& op, const Linear::Segment& segment, int32_t first, RowRange rows, int64_t t,
+                            int64_t left) {
+  if (left >= C) return strip<F, C>(op, segment, first, rows, t);
+  if constexpr (C > 1) strip_of<F, C - 1>(op, segment, first, rows, t, left);
+}
+
+template <Dtype F>
+void gemv_of(const Linear& op, const Linear::Segment& segment, RowRange rows) {
+  for (int32_t r = rows.begin; r < rows.end; r += kStrip) {
+    // The last strip reaches back over rows that are already done rather than past the matrix.
+    const int32_t first = r + kStrip <= segment.w.rows ? r : segment.w.rows - kStrip;
+    const RowRange mine = {r, r + kStrip < rows.end ? r + kStrip : rows.end};
+    for (int64_t t = 0; t < op.x.rows; t += kTokens) {
+      strip_of<F, kTokens>(op, segment, first, mine, t, op.x.rows - t);
+    }
+  }
+}
+
+}  // namespace
+
+void gemv(const Linear& op, const Linear::Segment& segment, RowRange rows) {
+  switch (segment.w.dtype) {
+    case Dtype::q4_0:
+      return gemv_of<Dtype::q4_0>(op, segment, rows);
+    case Dtype::q4_1:
+      return gemv_of<Dtype::q4_1>(op, segment, rows);
+    case Dtype::q5_0:
+      return gemv_of<Dtype::q5_0>(op, segment, rows);
+    case Dtype::q5_1:
+      return gemv_of<Dtype::q5_1>(op, segment, rows);
+    case Dtype::q8_0:
+      return gemv_of<Dtype::q8_0>(op, segment, rows);
+    case Dtype::q4_k:
+      return gemv_of<Dtype::q4_k>(op, segment, rows);
+    case Dtype::q5_k:
+      return gemv_of<Dtype::q5_k>(op, segment, rows);
+    default:
+      return gemv_of<Dtype::q6_k>(op, segment, rows);
+  }
+}
+
+}  // namespace kvasir::cpu::KVASIR_ISA
+
+#endif

@@ -152,9 +152,12 @@ struct Running {
 // are stored but not their sum: the scales of the values, or null.
 KV_INLINE void soften(f32x16 low, f32x16 high, int begin, int end, const float* by, Running* running, float* acc,
                       int padded, float* out) {
+  const bool whole = begin == 0 && end == kPageTokens;  // nothing to mask; the same bits, sooner
   const mask16 sees_low = lane_range(begin, end), sees_high = lane_range(begin - kLanes, end - kLanes);
-  low = select(sees_low, low, set1(-kInfinity));
-  high = select(sees_high, high, set1(-kInfinity));
+  if (!whole) {
+    low = select(sees_low, low, set1(-kInfinity));
+    high = select(sees_high, high, set1(-kInfinity));
+  }
   const float top = reduce_max(max(low, high));
   if (!(top <= running->max)) {
     const f32x16 past = exp(set1(running->max - top));
@@ -162,8 +165,12 @@ KV_INLINE void soften(f32x16 low, f32x16 high, int begin, int end, const float* 
     running->max = top;
     for (int d = 0; d < padded; d += kLanes) store(acc + d, mul(load(acc + d), past));
   }
-  low = select(sees_low, exp(sub(low, set1(running->max))), set1(0.0f));
-  high = select(sees_high, exp(sub(high, set1(running->max))), set1(0.0f));
+  low = exp(sub(low, set1(running->max)));
+  high = exp(sub(high, set1(running->max)));
+  if (!whole) {
+    low = select(sees_low, low, set1(0.0f));
+    high = select(sees_high, high, set1(0.0f));
+  }
   running->sum += reduce_add(add(low, high));
   store(out, by ? mul(low, load(by)) : low);
   store(out + kLanes, by ? mul(high, load(by + kLanes)) : high);

@@ -7,10 +7,18 @@ import { call } from '../../lib/engine/call.ts'
 import { EmbedRequest } from '../../lib/engine/embed-request.ts'
 import { ScoreRequest } from '../../lib/engine/score-request.ts'
 import type { SamplingOptions } from '../../lib/sampling/params.ts'
-import { random, setup, textOf } from '../support/engine.ts'
+import { setup, textOf } from '../support/engine.ts'
 import { continuation, logprob, VOCAB, vector } from '../support/fake-executor.ts'
+import { random } from '../support/random.ts'
 
-type Random = ReturnType<typeof random>
+function dice(seed: number) {
+  const { next, below } = random(seed)
+  const int = (from: number, to: number) => from + below(to - from + 1)
+  const chance = (p: number) => next() < p
+  return { next, int, chance }
+}
+
+type Random = ReturnType<typeof dice>
 type World = ReturnType<typeof setup>
 
 const promptOf = (r: Random, longest: number) => Array.from({ length: r.int(1, longest) }, () => r.int(0, VOCAB - 1))
@@ -94,7 +102,7 @@ async function turns(count: number) {
 }
 
 async function scenario(seed: number) {
-  const r = random(seed)
+  const r = dice(seed)
   const maxSequences = r.int(1, 8)
   const maxRows = r.int(1, 12)
   const pages = r.int(4, 24)

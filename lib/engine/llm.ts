@@ -57,8 +57,9 @@ export class Llm {
     const normalize = boolean('normalize', options.normalize, true)
     const signal = signalOf(options.signal)
     const createdAt = performance.now()
-    const list = typeof texts === 'string' ? [texts] : [...texts]
-    const prompts = await Promise.all(list.map((text, i) => this.ids(`texts[${i}]`, text)))
+    const list = typeof texts === 'string' ? [texts] : texts
+    if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
+    const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
     const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt }
     return Promise.all(
       prompts.map((ids) =>

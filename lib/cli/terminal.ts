@@ -11,7 +11,7 @@ export async function talk(
   input: NodeJS.ReadableStream,
   output: NodeJS.WritableStream,
 ): Promise<void> {
-  const terminal = createInterface({ input, output, terminal: true, prompt: '> ' })
+  const terminal = createInterface({ input, output, prompt: '> ' })
   let leaving = false
   let stopped = false
   const leave = () => {

@@ -47,7 +47,7 @@ function parrot(room = 100) {
 function terminal(room?: number) {
   const { llm, asked } = parrot(room)
   const input = new PassThrough()
-  const output = new PassThrough({ encoding: 'utf8' })
+  const output = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true })
   let shown = ''
   output.on('data', (text: string) => {
     shown += text

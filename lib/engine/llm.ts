@@ -2,7 +2,7 @@
 import { KvasirError } from '../errors.ts'
 import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/check.ts'
 import { samplingParams } from '../sampling/params.ts'
-import { call } from './call.ts'
+import { call, together } from './call.ts'
 import { EmbedRequest } from './embed-request.ts'
 import { disposed } from './engine.ts'
 import { GenerateRequest } from './generate-request.ts'
@@ -61,9 +61,9 @@ export class Llm {
     if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
     const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
     const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt }
-    return Promise.all(
+    return together(signal, (group) =>
       prompts.map((ids) =>
-        call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), signal),
+        call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), group),
       ),
     )
   }

@@ -32,6 +32,12 @@ function model(parts: Partial<LlmParts> = {}) {
   return { llm, executor, encoded, released: () => released }
 }
 
+function abortSoon(reason: Error): AbortSignal {
+  const controller = new AbortController()
+  setImmediate(() => controller.abort(reason))
+  return controller.signal
+}
+
 const argument = (message: RegExp) =>
   expect.objectContaining({ code: 'KV_ARGUMENT', message: expect.stringMatching(message) })
 
@@ -128,6 +134,25 @@ describe('embed', () => {
     const [last] = await llm.embed(['one'], { pooling: 'last', normalize: false })
     expect([...last!]).toEqual(vector(idsOf('one')[2]!, 2))
     expect(await llm.embed([])).toEqual([])
+  })
+
+  it('stops computing the others when one cannot be', async () => {
+    const { llm, executor } = model()
+    const texts = ['x'.repeat(300), 'x'.repeat(300), 'x'.repeat(600)]
+    await expect(llm.embed(texts)).rejects.toMatchObject({ code: 'KV_TOO_LONG' })
+    await llm.generate('a', { maxTokens: 3 })
+    // Two steps were in flight when it failed; all of it would have taken ten.
+    expect(executor.steps.filter(({ program }) => program > 0).length).toBeLessThanOrEqual(2)
+  })
+
+  it('ends with its signal', async () => {
+    const { llm } = model()
+    const reason = new Error('enough')
+    for (const signal of [AbortSignal.abort(reason), abortSoon(reason)])
+      await expect(llm.embed(['x'.repeat(400)], { signal })).rejects.toMatchObject({
+        code: 'KV_ABORTED',
+        cause: reason,
+      })
   })
 
   it('refuses what it does not know', async () => {

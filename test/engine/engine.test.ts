@@ -40,6 +40,26 @@ describe('a call', () => {
     expect((await iterator.next()).done).toBe(true)
   })
 
+  it('joins what nobody has read yet, and never changes what was read', async () => {
+    const world = setup()
+    world.executor.automatic = false
+    const generation = world.generate([1], { temperature: 0, maxTokens: 6 })
+    const iterator = generation[Symbol.asyncIterator]()
+    const step = async () => {
+      await turn()
+      world.executor.tick()
+      await turn()
+    }
+    await step()
+    const first = (await iterator.next()).value!
+    for (let i = 0; i < 5; i++) await step()
+    const ids = continuation([1], greedy, 6)
+    expect((await iterator.next()).value).toEqual({ text: ids.slice(1).map(textOf).join(''), tokens: ids.slice(1) })
+    expect(first.tokens).toEqual(ids.slice(0, 1))
+    expect((await piecesOf(generation)).map((piece) => piece.tokens)).toEqual([ids.slice(0, 1), ids.slice(1)])
+    expect((await iterator.next()).done).toBe(true)
+  })
+
   it('leaves the stop token out of text and tokens, and counts it', async () => {
     const { generate } = setup()
     const expected = continuation([4], greedy, 10)

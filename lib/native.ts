@@ -43,8 +43,11 @@ export interface NativeTokenizer {
   readonly eos: number
   /** Ids of text; off the event loop. addSpecial: BOS/EOS as the checkpoint asks; parseSpecial: read <|…|> as tokens. */
   encode(text: string, addSpecial: boolean, parseSpecial: boolean): Promise<Int32Array>
-  /** The bytes of each id, joined; special tokens are left out unless `special`. */
-  decode(ids: Int32Array, special: boolean): Uint8Array
+  /**
+   * The bytes of each id, joined; special tokens are left out unless `special`. `continued`: the ids follow others, so
+   * the space that some tokenizers put before a text is not taken off.
+   */
+  decode(ids: Int32Array, special: boolean, continued?: boolean): Uint8Array
   /** The id of a token written exactly so, or −1. */
   idOf(token: string): number
   /** True for control tokens, which are not text. */

@@ -145,7 +145,9 @@ async function main(path) {
   const lowercase = (await import(`${unicode}/Simple_Case_Mapping/Lowercase/code-points.mjs`)).default
   const lines = (list) => list.map((item) => `    ${item},`).join('\n')
   const pool = []
-  const index = decompositions.map(([code, parts]) => `{${code}, ${pool.push(...parts) - parts.length}, ${parts.length}}`)
+  const index = decompositions.map(
+    ([code, parts]) => `{${code}, ${pool.push(...parts) - parts.length}, ${parts.length}}`,
+  )
   writeFileSync(
     path,
     `// Made by scripts/make-unicode.cjs from Unicode 17.0.

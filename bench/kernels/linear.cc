@@ -86,7 +86,7 @@ struct Shape {
   int rows, cols;
 };
 constexpr Shape kShapes[] = {{1536, 576}, {576, 1536}, {4096, 4096}};
-constexpr int kTokens[] = {1, 4, 8, 16, 32, 64, 512};
+constexpr int kTokens[] = {1, 2, 3, 4, 6, 8, 16, 32, 64, 512};
 
 struct Options {
   std::string format, isa;

@@ -1,6 +1,7 @@
 // From a name to a model that answers: resolve, open, compile, map, start.
-import { chatTemplate } from '../chat/template.ts'
+
 import { pagesFor } from '../cache/block-allocator.ts'
+import { chatTemplate } from '../chat/template.ts'
 import { type CompiledProgram, compile } from '../compiler/compile.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'

@@ -37,15 +37,15 @@ void fill(const uint8_t* row, int64_t stride, int64_t blocks, int32_t lane, uint
   for (int64_t b = 0; b < blocks; ++b, row += BlockOf<F>::kBytes) {
     Floats d[kGroups], e[kGroups];
     unpack_scales<F>(row, stride, d, e);
+    Unpacked<F> w;
+    unpack_block<F>(row, stride, w);
     for (int g = 0; g < kGroups; ++g, record += kRecord) {
       KVASIR_UNROLL
-      for (int half = 0; half < 2; ++half) {
-        Bytes v[4], quads[4];
+      for (int h = 0; h < 2; ++h) {
+        Bytes quads[4];
+        transpose_lanes(w[g][h], quads);
         KVASIR_UNROLL
-        for (int j = 0; j < 4; ++j) v[j] = unpack<F>(row, stride, j, g, half);
-        transpose_lanes(v, quads);
-        KVASIR_UNROLL
-        for (int j = 0; j < 4; ++j) store_quads<F>(record, half * 4 + j, quads[j]);
+        for (int j = 0; j < 4; ++j) store_quads<F>(record, h * 4 + j, quads[j]);
       }
       float* scales = reinterpret_cast<float*>(record + panel_data_bytes(F));
       KV_SIMD(storeu_ps)(scales, d[g]);

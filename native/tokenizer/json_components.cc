@@ -94,7 +94,9 @@ struct DecoderReader {
   }
 
   void strip(const std::string& content, int64_t times) {
-    KV_CHECK(times >= 0 && times <= 1000, "KV_FORMAT", "tokenizer.json: decoder Strip: start is ", times);
+    // One, for a stream takes it off its first token.
+    KV_CHECK(times >= 0 && times <= 1, "KV_UNSUPPORTED", "tokenizer.json: decoder Strip of ", times,
+             " characters at the start is not supported, at most 1 is");
     decoder.strip = content;
     decoder.strip_times = static_cast<int>(times);
   }

@@ -1,18 +1,9 @@
 // Text that finds faults in tokenizers: pieces of many scripts, spaces, marks, digits, code and special tokens in random
 // order, from a seed.
 
-/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
+import { type Random, random } from '../support/random.ts'
 
+/** What is put together, whole or in part. */
 const words = [
   'the quick brown fox',
   "I'm you'LL they've we'd it's DON'T 'tis '' 's",
@@ -45,49 +36,46 @@ const words = [
 const spaces = [' ', ' ', ' ', '  ', '   ', '\n', '\n\n', '\r\n', '\t', ' \n', '\n ', '    ', '\u00a0', '']
 
 export class FuzzText {
-  readonly #random: () => number
+  readonly #random: Random
   readonly #specials: string[]
   readonly #codes: (code: number) => boolean
 
   /** `codes` says which random code points may be drawn. */
   constructor(seed: number, specials: string[] = [], codes: (code: number) => boolean = () => true) {
-    this.#random = randomFrom(seed)
+    this.#random = random(seed)
     this.#specials = specials
     this.#codes = codes
   }
 
-  #below(n: number): number {
-    return Math.floor(this.#random() * n)
-  }
-
   #code(): number {
     for (;;) {
-      const limit = [0x80, 0x250, 0x3000, 0x10000, 0x20000, 0x110000][this.#below(6)]!
-      const code = this.#below(limit)
+      const limit = [0x80, 0x250, 0x3000, 0x10000, 0x20000, 0x110000][this.#random.below(6)]!
+      const code = this.#random.below(limit)
       if ((code < 0xd800 || code > 0xdfff) && this.#codes(code)) return code
     }
   }
 
   #piece(): string {
-    const kind = this.#random()
-    const source = words[this.#below(words.length)]!
+    const kind = this.#random.next()
+    const source = words[this.#random.below(words.length)]!
     if (kind < 0.35) return source
     if (kind < 0.7) {
       const characters = [...source]
-      const begin = this.#below(characters.length)
-      return characters.slice(begin, begin + 1 + this.#below(8)).join('')
+      const begin = this.#random.below(characters.length)
+      return characters.slice(begin, begin + 1 + this.#random.below(8)).join('')
     }
-    if (kind < 0.78) return Array.from({ length: 1 + this.#below(6) }, () => String.fromCodePoint(this.#code())).join('')
-    if (kind < 0.84) return String(this.#below(10 ** this.#below(9)))
-    if (kind < 0.9) return spaces[this.#below(spaces.length)]!.repeat(1 + this.#below(20))
-    if (kind < 0.93) return String.fromCodePoint(this.#code()).repeat(1 + this.#below(40))
-    return this.#specials.length ? this.#specials[this.#below(this.#specials.length)]! : source
+    if (kind < 0.78)
+      return Array.from({ length: 1 + this.#random.below(6) }, () => String.fromCodePoint(this.#code())).join('')
+    if (kind < 0.84) return String(this.#random.below(10 ** this.#random.below(9)))
+    if (kind < 0.9) return spaces[this.#random.below(spaces.length)]!.repeat(1 + this.#random.below(20))
+    if (kind < 0.93) return String.fromCodePoint(this.#code()).repeat(1 + this.#random.below(40))
+    return this.#specials.length ? this.#specials[this.#random.below(this.#specials.length)]! : source
   }
 
   next(): string {
-    const pieces = 1 + this.#below(12)
+    const pieces = 1 + this.#random.below(12)
     let text = ''
-    for (let i = 0; i < pieces; i++) text += this.#piece() + spaces[this.#below(spaces.length)]
+    for (let i = 0; i < pieces; i++) text += this.#piece() + spaces[this.#random.below(spaces.length)]
     return text
   }
 }

@@ -124,7 +124,9 @@ describe('from safetensors', () => {
     expect(checkpoint.tokenizer.tokens?.count).toBe(300)
     expect(checkpoint.tokenizer.merges?.count).toBe(42)
     expect(checkpoint.tokenizer.types?.[299]).toBe(3)
-    expect((await readGguf(path)).metadata.get('general.file_type')?.value).toBe(7)
+    const { metadata } = await readGguf(path)
+    expect(metadata.get('general.file_type')?.value).toBe(7)
+    expect(metadata.has('tokenizer.ggml.unknown_token_id')).toBe(false)
   })
 
   test('rows that are not whole blocks fall back, with a note', async () => {

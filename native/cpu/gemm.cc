@@ -13,7 +13,7 @@
 #include <immintrin.h>
 
 #include "linear_tiles.h"
-#include "native/cpu/linear_half.h"
+#include "native/cpu/linear_output.h"
 #include "native/cpu/panel.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
@@ -145,8 +145,10 @@ void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t
     width = tile_columns(block.columns - column);
     const int64_t fetch = ahead.rows * (column + width) / block.columns;
     for (; fetched < fetch; ++fetched) {
-      const uint8_t* row = ahead.data + fetched * ahead.stride;
-      for (int64_t i = 0; i < ahead.bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(row + i), _MM_HINT_T1);
+      const uintptr_t row = reinterpret_cast<uintptr_t>(ahead.data + fetched * ahead.stride);
+      for (uintptr_t line = row & ~uintptr_t{63}; line < row + ahead.bytes; line += 64) {
+        _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1);
+      }
     }
     const int32_t* record = block.records + (column * all_groups + group * width) * words;
     tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups);
@@ -156,18 +158,8 @@ void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t
 // y of rows [begin, end), which lie in the panel from `lane` on.
 void store_rows(const Linear& op, const Linear::Segment& segment, const Block& block, int32_t begin, int32_t end,
                 int32_t lane) {
-  const float* bias = segment.bias ? segment.bias + begin : nullptr;
-  const int32_t eights = (end - begin) / 8;
   for (int64_t c = 0; c < block.columns; ++c) {
-    const float* sums = block.sums + c * kPanelRows + lane;
-    float* y = reinterpret_cast<float*>(op.y.data + (block.first + c) * op.y.stride) + segment.column + begin;
-    for (int32_t r = 0; r < eights * 8; r += 8) {
-      __m256 value = _mm256_loadu_ps(sums + r);
-      if (bias) value = _mm256_add_ps(value, _mm256_loadu_ps(bias + r));
-      if (op.accumulate) value = _mm256_add_ps(value, _mm256_loadu_ps(y + r));
-      _mm256_storeu_ps(y + r, value);
-    }
-    for (int32_t r = eights * 8; r < end - begin; ++r) store_output(op, segment, block.first + c, begin + r, sums[r]);
+    store_outputs(op, segment, block.first + c, begin, block.sums + c * kPanelRows + lane, end - begin);
   }
 }
 

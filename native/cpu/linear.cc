@@ -29,7 +29,7 @@ void run(const Linear& op, RowRange* rows, const Worker& worker) {
     const Linear::Segment& segment = op.segment[s];
     if (rows[s].begin == rows[s].end) continue;
     if (!is_quantised(segment.w.dtype)) {
-      linear_float(op, segment, rows[s]);
+      linear_float(op, segment, rows[s], worker);
     } else if (segment.w.rows < kStrip) {
       linear_scalar(op, segment, rows[s]);
     } else if (op.x.rows <= gemv_tokens(segment.w.dtype) || segment.w.cols > kMostCols) {

@@ -1,6 +1,6 @@
 // linear with f32, f16 and bf16 weights: register tiles of dot products, each with the 16 partial sums that
-// native/ops/linear.h asks for (one vector in AVX-512, two in AVX2). Nothing is packed. A piece of K of kBlockRows
-// rows stays in L1 while all columns of a block, which stays in L2, pass over it.
+// native/ops/linear.h asks for (one vector in AVX-512, two parts in AVX2). Nothing is packed. A piece of K of
+// kBlockRows rows stays in L1 while all columns of a block, which stays in L2, pass over it.
 //
 //   scratch:  partials [columns][kBlockRows][16] f32
 
@@ -17,51 +17,32 @@ namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
 #if defined(__AVX512F__)
+#define KV_SIMD(name) _mm512_##name
+using Part = __m512;
 constexpr int kRows = 4, kColumns = 6;
-struct Sixteen {
-  __m512 v;
-};
-KVASIR_INLINE Sixteen zero() { return {_mm512_setzero_ps()}; }
-KVASIR_INLINE Sixteen load(const float* p) { return {_mm512_loadu_ps(p)}; }
-KVASIR_INLINE __m256 halve(Sixteen a) {
-  return _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
-}
-KVASIR_INLINE Sixteen fma(Sixteen a, Sixteen b, Sixteen c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
-KVASIR_INLINE void store(float* p, Sixteen a) { _mm512_storeu_ps(p, a.v); }
-template <Dtype F>
-KVASIR_INLINE Sixteen load_weights(const uint8_t* p) {
-  if constexpr (F == Dtype::f32) return {_mm512_loadu_ps(p)};
-  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-  if constexpr (F == Dtype::f16) return {_mm512_cvtph_ps(half)};
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
-}
 #else
+#define KV_SIMD(name) _mm256_##name
+using Part = __m256;
 constexpr int kRows = 2, kColumns = 3;
-struct Sixteen {
-  __m256 low, high;
-};
-KVASIR_INLINE Sixteen zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-KVASIR_INLINE Sixteen load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
-KVASIR_INLINE __m256 halve(Sixteen a) { return _mm256_add_ps(a.low, a.high); }
-KVASIR_INLINE Sixteen fma(Sixteen a, Sixteen b, Sixteen c) {
-  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
-}
-KVASIR_INLINE void store(float* p, Sixteen a) {
-  _mm256_storeu_ps(p, a.low);
-  _mm256_storeu_ps(p + 8, a.high);
-}
-template <Dtype F>
-KVASIR_INLINE __m256 load_eight(const uint8_t* p) {
-  if constexpr (F == Dtype::f32) return _mm256_loadu_ps(reinterpret_cast<const float*>(p));
-  const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  if constexpr (F == Dtype::f16) return _mm256_cvtph_ps(half);
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
-}
-template <Dtype F>
-KVASIR_INLINE Sixteen load_weights(const uint8_t* p) {
-  return {load_eight<F>(p), load_eight<F>(p + 8 * block_of(F).bytes)};
-}
 #endif
+constexpr int kLanes = sizeof(Part) / sizeof(float);
+constexpr int kParts = 16 / kLanes;  // of 16 partial sums
+
+template <Dtype F>
+KVASIR_INLINE Part load_weights(const uint8_t* p) {
+  if constexpr (F == Dtype::f32) return KV_SIMD(loadu_ps)(reinterpret_cast<const float*>(p));
+#if defined(__AVX512F__)
+  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+#else
+  const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+#endif
+  if constexpr (F == Dtype::f16) return KV_SIMD(cvtph_ps)(half);
+#if defined(__AVX512F__)
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+#else
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+#endif
+}
 
 constexpr int32_t kBlockRows = 8;
 constexpr int64_t kPiece = 512;                  // of K: 16 KB of f32 weights
@@ -73,27 +54,42 @@ constexpr int64_t kMostColumns = 240;
 template <Dtype F, int R, int C>
 KVASIR_INLINE void tile(const uint8_t* row, int64_t row_bytes, const uint8_t* x, int64_t stride, int64_t count,
                         float* partials) {
-  Sixteen acc[R][C];
+  Part acc[kParts][R][C];
+  const auto at = [partials](int part, int i, int c) { return partials + (c * kBlockRows + i) * 16 + part * kLanes; };
   KVASIR_UNROLL
-  for (int i = 0; i < R; ++i) {
+  for (int part = 0; part < kParts; ++part) {
     KVASIR_UNROLL
-    for (int c = 0; c < C; ++c) acc[i][c] = load(partials + (c * kBlockRows + i) * 16);
+    for (int i = 0; i < R; ++i) {
+      KVASIR_UNROLL
+      for (int c = 0; c < C; ++c) acc[part][i][c] = KV_SIMD(loadu_ps)(at(part, i, c));
+    }
   }
   for (int64_t k = 0; k < count; k += 16) {
-    Sixteen weights[R];
     KVASIR_UNROLL
-    for (int i = 0; i < R; ++i) weights[i] = load_weights<F>(row + i * row_bytes + k * block_of(F).bytes);
-    KVASIR_UNROLL
-    for (int c = 0; c < C; ++c) {
-      const Sixteen activations = load(reinterpret_cast<const float*>(x + c * stride) + k);
+    for (int part = 0; part < kParts; ++part) {
+      Part weights[R];
       KVASIR_UNROLL
-      for (int i = 0; i < R; ++i) acc[i][c] = fma(weights[i], activations, acc[i][c]);
+      for (int i = 0; i < R; ++i) {
+        weights[i] = load_weights<F>(row + i * row_bytes + (k + part * kLanes) * block_of(F).bytes);
+      }
+      KVASIR_UNROLL
+      for (int c = 0; c < C; ++c) {
+        Part activations = KV_SIMD(loadu_ps)(reinterpret_cast<const float*>(x + c * stride) + k + part * kLanes);
+        asm("" : "+x"(activations));  // else gcc loads it again for every row
+        KVASIR_UNROLL
+        for (int i = 0; i < R; ++i) {
+          acc[part][i][c] = KV_SIMD(fmadd_ps)(weights[i], activations, acc[part][i][c]);
+        }
+      }
     }
   }
   KVASIR_UNROLL
-  for (int i = 0; i < R; ++i) {
+  for (int part = 0; part < kParts; ++part) {
     KVASIR_UNROLL
-    for (int c = 0; c < C; ++c) store(partials + (c * kBlockRows + i) * 16, acc[i][c]);
+    for (int i = 0; i < R; ++i) {
+      KVASIR_UNROLL
+      for (int c = 0; c < C; ++c) KV_SIMD(storeu_ps)(at(part, i, c), acc[part][i][c]);
+    }
   }
 }
 
@@ -122,7 +118,7 @@ KVASIR_INLINE __m128 sum_four(const float* partials) {
   __m128 v[4];
   KVASIR_UNROLL
   for (int i = 0; i < 4; ++i) {
-    const __m256 eight = halve(load(partials + i * 16));
+    const __m256 eight = _mm256_add_ps(_mm256_loadu_ps(partials + i * 16), _mm256_loadu_ps(partials + i * 16 + 8));
     v[i] = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   }
   const __m128 ab = _mm_add_ps(_mm_unpacklo_ps(v[0], v[1]), _mm_unpackhi_ps(v[0], v[1]));

@@ -2,7 +2,9 @@
 // native/ops/linear.h asks for (one vector in AVX-512, two parts in AVX2). Nothing is packed. A piece of K of
 // kBlockRows rows stays in L1 while all columns of a block, which stays in L2, pass over it.
 //
-//   scratch:  partials [columns][kBlockRows][16] f32
+//   scratch:  partials [columns][kBlockRows][16] f32 | activations [piece of K][columns][of it] f32
+//
+// The activations are copied because rows whose stride is a power of two would share few sets of the cache.
 
 #include "native/cpu/linear_parts.h"
 
@@ -142,48 +144,81 @@ void add_tail(const Weight& w, const uint8_t* row, int32_t rows, const uint8_t* 
   }
 }
 
+// Columns of one pass, and where their activations are.
+struct Block {
+  int64_t first;
+  int64_t columns;
+  int64_t piece;
+  float* partials;
+  float* activations;  // null: read where they are
+};
+
+void copy_activations(const Linear& op, const Block& block, int64_t whole) {
+  for (int64_t c = 0; c < block.columns; ++c) {
+    const float* x = reinterpret_cast<const float*>(op.x.data + (block.first + c) * op.x.stride);
+    for (int64_t k = 0; k < whole; k += block.piece) {
+      const int64_t count = k + block.piece < whole ? block.piece : whole - k;
+      float* out = block.activations + k * block.columns + c * count;
+      for (int64_t i = 0; i < count; i += kLanes) KV_SIMD(storeu_ps)(out + i, KV_SIMD(loadu_ps)(x + k + i));
+    }
+  }
+}
+
 template <Dtype F>
-void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange range, int64_t first, int64_t columns,
-                   float* partials) {
+void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange range, const Block& block) {
   const Weight& w = segment.w;
   const int64_t whole = w.cols / 16 * 16;
-  // With few columns there is nothing to keep in L1, and whole rows stream better.
-  const int64_t piece = columns <= 4 ? whole : kPiece;
-  const uint8_t* x = op.x.data + first * op.x.stride;
+  const uint8_t* x = op.x.data + block.first * op.x.stride;
+  float* partials = block.partials;
   for (int32_t r = range.begin; r < range.end; r += kBlockRows) {
     const int32_t rows = r + kBlockRows < range.end ? kBlockRows : range.end - r;
     const int32_t tiled = rows / kRows * kRows;
     const uint8_t* row = w.data + r * w.row_bytes;
-    memset(partials, 0, size_t(columns * kBlockRows * 16) * sizeof(float));
-    for (int64_t k = 0; k < whole; k += piece) {
-      const int64_t count = k + piece < whole ? piece : whole - k;
+    memset(partials, 0, size_t(block.columns * kBlockRows * 16) * sizeof(float));
+    for (int64_t k = 0; k < whole; k += block.piece) {
+      const int64_t count = k + block.piece < whole ? block.piece : whole - k;
       const uint8_t* from = row + k * block_of(F).bytes;
-      multiply<F, kRows>(from, w.row_bytes, tiled, x + k * 4, op.x.stride, columns, count, partials);
-      multiply<F, 1>(from + tiled * w.row_bytes, w.row_bytes, rows - tiled, x + k * 4, op.x.stride, columns, count,
+      const float* copied = block.activations + k * block.columns;
+      const uint8_t* columns = block.activations ? reinterpret_cast<const uint8_t*>(copied) : x + k * 4;
+      const int64_t stride = block.activations ? count * 4 : op.x.stride;
+      multiply<F, kRows>(from, w.row_bytes, tiled, columns, stride, block.columns, count, partials);
+      multiply<F, 1>(from + tiled * w.row_bytes, w.row_bytes, rows - tiled, columns, stride, block.columns, count,
                      partials + tiled * 16);
     }
-    if (whole < w.cols) add_tail<F>(w, row, rows, x, op.x.stride, columns, partials);
-    for (int64_t c = 0; c < columns; ++c) {
+    if (whole < w.cols) add_tail<F>(w, row, rows, x, op.x.stride, block.columns, partials);
+    for (int64_t c = 0; c < block.columns; ++c) {
       float sums[kBlockRows];
       for (int i = 0; i < kBlockRows; i += 4) _mm_storeu_ps(sums + i, sum_four(partials + (c * kBlockRows + i) * 16));
-      store_outputs(op, segment, first + c, r, sums, rows);
+      store_outputs(op, segment, block.first + c, r, sums, rows);
     }
   }
 }
 
 template <Dtype F>
 void blocks(const Linear& op, const Linear::Segment& segment, RowRange rows, const Worker& worker) {
-  int64_t most = kActivationBytes / (op.x.stride ? op.x.stride : 1);
+  const int64_t whole = segment.w.cols / 16 * 16;
+  const int64_t partial_bytes = kBlockRows * 16 * 4;
+  int64_t most = kActivationBytes / (whole * 4 + 1);
   most = most < kFewestColumns ? kFewestColumns : most > kMostColumns ? kMostColumns : most;
+  const int64_t room = worker.scratch_bytes / (partial_bytes + whole * 4);
+  // With few columns there is nothing to keep in L1, and whole rows stream better; with long ones no room to copy.
+  const bool copies = op.x.rows > 4 && room >= kFewestColumns;
   const int64_t count = (op.x.rows + most - 1) / most;
-  const int64_t columns = ((op.x.rows + count - 1) / count + kColumns - 1) / kColumns * kColumns;
+  const int64_t columns = (op.x.rows + count - 1) / count;
+  float* scratch = reinterpret_cast<float*>(worker.scratch);
   for (int64_t t = 0; t < op.x.rows; t += columns) {
-    const int64_t some = t + columns < op.x.rows ? columns : op.x.rows - t;
-    multiply_rows<F>(op, segment, rows, t, some, reinterpret_cast<float*>(worker.scratch));
+    Block block = {};
+    block.first = t;
+    block.columns = t + columns < op.x.rows ? columns : op.x.rows - t;
+    block.piece = op.x.rows > 4 ? kPiece : whole;
+    block.partials = scratch;
+    block.activations = copies ? scratch + block.columns * kBlockRows * 16 : nullptr;
+    if (copies) copy_activations(op, block, whole);
+    multiply_rows<F>(op, segment, rows, block);
   }
 }
 
-static_assert((kMostColumns + kColumns) * kBlockRows * 16 * 4 <= kScratchBytes);
+static_assert(kMostColumns * kBlockRows * 16 * 4 <= kScratchBytes);
 
 }  // namespace
 

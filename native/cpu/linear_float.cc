@@ -12,6 +12,7 @@
 
 #include <immintrin.h>
 
+#include "native/cpu/linear_ahead.h"
 #include "native/cpu/linear_half.h"
 #include "native/cpu/linear_output.h"
 
@@ -98,7 +99,8 @@ KVASIR_INLINE void tile(const uint8_t* row, int64_t row_bytes, const uint8_t* x,
 // One piece of K of a block of rows with all columns of a block.
 template <Dtype F, int R>
 void multiply(const uint8_t* row, int64_t row_bytes, int32_t rows, const uint8_t* x, int64_t stride, int64_t columns,
-              int64_t count, float* partials) {
+              int64_t count, float* partials, const Ahead& ahead) {
+  int64_t fetched = 0;
   for (int64_t c = 0; c < columns;) {
     const int64_t width = columns - c >= kColumns ? kColumns : columns - c >= 2 ? 2 : 1;
     for (int32_t i = 0; i + R <= rows; i += R) {
@@ -112,6 +114,7 @@ void multiply(const uint8_t* row, int64_t row_bytes, int32_t rows, const uint8_t
         tile<F, R, 1>(w, row_bytes, x + c * stride, stride, count, out);
     }
     c += width;
+    fetch(ahead, c, columns, &fetched);
   }
 }
 
@@ -181,9 +184,12 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ra
       const float* copied = block.activations + k * block.columns;
       const uint8_t* columns = block.activations ? reinterpret_cast<const uint8_t*>(copied) : x + k * 4;
       const int64_t stride = block.activations ? count * 4 : op.x.stride;
-      multiply<F, kRows>(from, w.row_bytes, tiled, columns, stride, block.columns, count, partials);
+      const bool last = k + block.piece >= whole;
+      const Ahead ahead = ahead_of(w, range, last ? r + kBlockRows : r, block.activations ? kBlockRows : 0,
+                                   last ? 0 : k + block.piece, block.piece < whole ? block.piece : whole, w.cols);
+      multiply<F, kRows>(from, w.row_bytes, tiled, columns, stride, block.columns, count, partials, ahead);
       multiply<F, 1>(from + tiled * w.row_bytes, w.row_bytes, rows - tiled, columns, stride, block.columns, count,
-                     partials + tiled * 16);
+                     partials + tiled * 16, {});
     }
     if (whole < w.cols) add_tail<F>(w, row, rows, x, op.x.stride, block.columns, partials);
     for (int64_t c = 0; c < block.columns; ++c) {

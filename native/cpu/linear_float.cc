@@ -52,9 +52,11 @@ constexpr int64_t kPiece = 512;                  // of K: 16 KB of f32 weights
 constexpr int64_t kActivationBytes = 384 << 10;  // of a block of columns
 constexpr int64_t kFewestColumns = 48;           // fewer and reading the weights again would weigh more
 constexpr int64_t kMostColumns = 240;
+constexpr int64_t kDistance = 512;  // bytes that a streamed row is prefetched ahead
 
-// partials[c][i] += products over k < count, a multiple of 16, for R rows and C columns.
-template <Dtype F, int R, int C>
+// partials[c][i] += products over k < count, a multiple of 16, for R rows and C columns. kStream: the weights
+// come from memory.
+template <Dtype F, int R, int C, bool kStream>
 KVASIR_INLINE void tile(const uint8_t* row, int64_t row_bytes, const uint8_t* x, int64_t stride, int64_t count,
                         float* partials) {
   Part acc[kParts][R][C];
@@ -68,6 +70,13 @@ KVASIR_INLINE void tile(const uint8_t* row, int64_t row_bytes, const uint8_t* x,
     }
   }
   for (int64_t k = 0; k < count; k += 16) {
+    if constexpr (kStream) {
+      KVASIR_UNROLL
+      for (int i = 0; i < R; ++i) {
+        const uint8_t* ahead = row + i * row_bytes + k * block_of(F).bytes + kDistance;
+        _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T0);
+      }
+    }
     KVASIR_UNROLL
     for (int part = 0; part < kParts; ++part) {
       Part weights[R];
@@ -97,7 +106,7 @@ KVASIR_INLINE void tile(const uint8_t* row, int64_t row_bytes, const uint8_t* x,
 }
 
 // One piece of K of a block of rows with all columns of a block.
-template <Dtype F, int R>
+template <Dtype F, int R, bool kStream>
 void multiply(const uint8_t* row, int64_t row_bytes, int32_t rows, const uint8_t* x, int64_t stride, int64_t columns,
               int64_t count, float* partials, const Ahead& ahead) {
   int64_t fetched = 0;
@@ -107,11 +116,11 @@ void multiply(const uint8_t* row, int64_t row_bytes, int32_t rows, const uint8_t
       const uint8_t* w = row + i * row_bytes;
       float* out = partials + (c * kBlockRows + i) * 16;
       if (width == kColumns)
-        tile<F, R, kColumns>(w, row_bytes, x + c * stride, stride, count, out);
+        tile<F, R, kColumns, kStream>(w, row_bytes, x + c * stride, stride, count, out);
       else if (width == 2)
-        tile<F, R, 2>(w, row_bytes, x + c * stride, stride, count, out);
+        tile<F, R, 2, kStream>(w, row_bytes, x + c * stride, stride, count, out);
       else
-        tile<F, R, 1>(w, row_bytes, x + c * stride, stride, count, out);
+        tile<F, R, 1, kStream>(w, row_bytes, x + c * stride, stride, count, out);
     }
     c += width;
     fetch(ahead, c, columns, &fetched);
@@ -175,21 +184,30 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ra
   float* partials = block.partials;
   for (int32_t r = range.begin; r < range.end; r += kBlockRows) {
     const int32_t rows = r + kBlockRows < range.end ? kBlockRows : range.end - r;
-    const int32_t tiled = rows / kRows * kRows;
+    const int32_t tiled = block.columns == 1 ? rows / 4 * 4 : rows / kRows * kRows;
     const uint8_t* row = w.data + r * w.row_bytes;
     memset(partials, 0, size_t(block.columns * kBlockRows * 16) * sizeof(float));
     for (int64_t k = 0; k < whole; k += block.piece) {
       const int64_t count = k + block.piece < whole ? block.piece : whole - k;
       const uint8_t* from = row + k * block_of(F).bytes;
-      const float* copied = block.activations + k * block.columns;
-      const uint8_t* columns = block.activations ? reinterpret_cast<const uint8_t*>(copied) : x + k * 4;
-      const int64_t stride = block.activations ? count * 4 : op.x.stride;
-      const bool last = k + block.piece >= whole;
-      const Ahead ahead = ahead_of(w, range, last ? r + kBlockRows : r, block.activations ? kBlockRows : 0,
-                                   last ? 0 : k + block.piece, block.piece < whole ? block.piece : whole, w.cols);
-      multiply<F, kRows>(from, w.row_bytes, tiled, columns, stride, block.columns, count, partials, ahead);
-      multiply<F, 1>(from + tiled * w.row_bytes, w.row_bytes, rows - tiled, columns, stride, block.columns, count,
-                     partials + tiled * 16, {});
+      const uint8_t* columns = x + k * 4;
+      int64_t stride = op.x.stride;
+      if (block.activations) {
+        columns = reinterpret_cast<const uint8_t*>(block.activations + k * block.columns);
+        stride = count * 4;
+      }
+      if (block.activations) {
+        const bool last = k + block.piece >= whole;
+        const Ahead ahead = ahead_of(w, range, last ? r + kBlockRows : r, kBlockRows, last ? 0 : k + block.piece,
+                                     block.piece < whole ? block.piece : whole, w.cols);
+        multiply<F, kRows, false>(from, w.row_bytes, tiled, columns, stride, block.columns, count, partials, ahead);
+      } else if (block.columns == 1) {
+        multiply<F, 4, true>(from, w.row_bytes, tiled, columns, stride, 1, count, partials, {});
+      } else {
+        multiply<F, kRows, true>(from, w.row_bytes, tiled, columns, stride, block.columns, count, partials, {});
+      }
+      multiply<F, 1, true>(from + tiled * w.row_bytes, w.row_bytes, rows - tiled, columns, stride, block.columns, count,
+                           partials + tiled * 16, {});
     }
     if (whole < w.cols) add_tail<F>(w, row, rows, x, op.x.stride, block.columns, partials);
     for (int64_t c = 0; c < block.columns; ++c) {

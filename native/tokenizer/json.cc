@@ -298,9 +298,7 @@ bool Json::boolean() const {
   return *at_ == 't';
 }
 
-Json Json::operator[](std::string_view key) const {
-  return is_null() ? Json() : JsonMembers(*this)[key];
-}
+Json Json::operator[](std::string_view key) const { return is_null() ? Json() : JsonMembers(*this)[key]; }
 
 const char* Json::open(char bracket, const char* expected) const {
   if (*at_ != bracket) mismatch(expected);

@@ -1,1 +1,228 @@
-int main() {}
+// Speed of `linear` on one thread: multiply-adds a cycle and weight bytes a second, and the share of the bound.
+//
+//   linear_bench [--format q4_0] [--isa avx2] [--shape 0…2] [--tokens 512] [--baseline] [--hot]
+//
+// The bound of a cell is the greater of two times: multiply-adds ÷ what the instructions allow (a cycle's SIMD and
+// multiplier slots, per format), and weight bytes ÷ the read bandwidth measured here. Time is the thread's own, since
+// the machine may be shared; for few tokens the weights rotate over more memory than the caches hold, unless --hot.
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <ctime>
+#include <map>
+
+#include "test/native/linear_data.h"
+
+namespace kvasir::test {
+namespace {
+
+double seconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
+}
+
+// Best of many short runs of a chain of dependent additions, one a cycle.
+double measure_ghz() {
+  double best = 0;
+  for (int run = 0; run < 60; ++run) {
+    const double start = seconds();
+    uint64_t chain = 1;
+    for (int i = 0; i < 25000; ++i) {
+#if defined(__x86_64__)
+      asm volatile("add $1, %0; add $1, %0; add $1, %0; add $1, %0; add $1, %0; add $1, %0; add $1, %0; add $1, %0"
+                   : "+r"(chain));
+#else
+      asm volatile("" : "+r"(chain));
+#endif
+    }
+    best = std::max(best, 8 * 25000 / (seconds() - start) * 1e-9);
+  }
+  return best;
+}
+
+double measure_bandwidth() {
+  const Buffer memory(size_t{256} << 20, 1);
+  double best = 0;
+  for (int run = 0; run < 4; ++run) {
+    const double start = seconds();
+    uint64_t sum[8] = {};
+    const uint64_t* p = reinterpret_cast<const uint64_t*>(memory.get());
+    for (size_t i = 0; i < memory.size / 8; i += 8) {
+      for (int j = 0; j < 8; ++j) sum[j] += p[i + size_t(j)];
+    }
+    asm volatile("" : : "r"(sum) : "memory");
+    best = std::max(best, double(memory.size) / (seconds() - start) * 1e-9);
+  }
+  return best;
+}
+
+// Multiply-adds a cycle that the instructions of a tile allow, from two multipliers and four SIMD pipes.
+double instruction_bound(const std::string& isa, Dtype dtype) {
+  const bool avx512 = isa == "avx512";
+  switch (dtype) {
+    case Dtype::f32:
+    case Dtype::f16:
+    case Dtype::bf16:
+      return avx512 ? 32 : 16;
+    case Dtype::q8_0:  // AVX-512: as q4_0. AVX2: 16 × 16-bit products of 16 values, 2 float operations
+      return avx512 ? 102.4 : 28.4;
+    case Dtype::q4_0:
+    case Dtype::q5_0:  // 512 values: 8 vpdpbusd, a multiplication, an fma. AVX2: 8 products, 1 or 2 sums, 2 floats
+      return avx512 ? 102.4 : dtype == Dtype::q4_0 ? 46.5 : 42.7;
+    case Dtype::q4_1:
+    case Dtype::q4_k:
+      return avx512 ? 93.1 : 42.7;
+    case Dtype::q5_1:
+    case Dtype::q5_k:
+      return avx512 ? 93.1 : 39.4;
+    default:  // two float halves
+      return avx512 ? 85.3 : 32;
+  }
+}
+
+struct Shape {
+  int rows, cols;
+};
+constexpr Shape kShapes[] = {{1536, 576}, {576, 1536}, {4096, 4096}};
+constexpr int kTokens[] = {1, 2, 3, 4, 6, 8, 16, 32, 64, 512};
+
+struct Options {
+  std::string format, isa;
+  int shape = -1, tokens = 0;
+  bool baseline = false, hot = false;
+};
+
+struct Machine {
+  double ghz, bandwidth;
+  std::map<std::string, double> figures;
+};
+
+bool same_bits(const Linear& op) {
+  Linear few = op;
+  few.segment[0].w.rows = 4;
+  const Buffer scratch(size_t{kScratchBytes});
+  const Buffer y(size_t(op.y.stride) * size_t(op.y.rows));
+  few.y.data = y.get();
+  std::atomic<int64_t> ticket{0};
+  cpu::baseline::linear(few, Worker{0, 1, nullptr, &ticket, scratch.get(), kScratchBytes});
+  return std::memcmp(few.y.f32(op.y.rows - 1), op.y.f32(op.y.rows - 1), 4 * sizeof(float)) == 0;
+}
+
+bool measure(const Isa& isa, const Format& format, Shape shape, int tokens, bool hot, Machine& machine) {
+  Random random(7);
+  const Dtype x_dtype = is_quantised(format.dtype) ? Dtype::act8 : Dtype::f32;
+  const Buffer x = random_activations(x_dtype, tokens, shape.cols, random);
+  const int64_t y_stride = activation_stride(Dtype::f32, shape.rows);
+  const Buffer y(size_t(y_stride) * size_t(tokens), 0);
+  const double bytes = double(row_bytes(format.dtype, shape.cols)) * shape.rows;
+  const Buffer one = random_weights(format.dtype, shape.rows, shape.cols, random);
+  const int copies = tokens > 16 || hot ? 1 : int(160e6 / bytes) + 1;
+  const Buffer weights(size_t(bytes) * size_t(copies));
+  for (int i = 0; i < copies; ++i) std::memcpy(weights.get() + size_t(i) * one.size, one.get(), one.size);
+  const Buffer scratch(size_t{kScratchBytes}, 0);
+  std::atomic<int64_t> ticket{0};
+  const Worker worker{0, 1, nullptr, &ticket, scratch.get(), kScratchBytes};
+
+  Linear op;
+  op.x = {x.get(), x_dtype, tokens, shape.cols, activation_stride(x_dtype, shape.cols)};
+  op.y = {y.get(), Dtype::f32, tokens, shape.rows, y_stride};
+  op.segments = 1;
+  op.segment[0].w = {weights.get(), format.dtype, shape.rows, shape.cols, row_bytes(format.dtype, shape.cols)};
+  isa.linear(op, worker);
+  if (!same_bits(op)) {
+    std::printf("%s %s: wrong result\n", isa.name, format.name);
+    return false;
+  }
+
+  std::vector<double> times;
+  const double start = seconds();
+  for (int i = 0; times.size() < 5 || (seconds() - start < 0.06 && times.size() < 1000); ++i) {
+    op.segment[0].w.data = weights.get() + size_t(i % copies) * one.size;
+    const double before = seconds();
+    isa.linear(op, worker);
+    times.push_back(seconds() - before);
+  }
+  std::sort(times.begin(), times.end());
+  const double macs = double(shape.rows) * shape.cols * tokens;
+  const auto macs_a_cycle = [&](double time) { return macs / time / machine.ghz * 1e-9; };
+  const double best = times.front(), median = times[times.size() / 2];
+  const double bound = std::max(macs / (instruction_bound(isa.name, format.dtype) * machine.ghz * 1e9),
+                                copies > 1 ? bytes / (machine.bandwidth * 1e9) : 0);
+  std::printf("%-8s %-5s %4d×%-4d %4d %8.1f %8.1f %8.1f %8.1f %7.0f %%\n", isa.name, format.name, shape.rows,
+              shape.cols, tokens, macs_a_cycle(best), macs_a_cycle(median), bytes / best * 1e-9, bytes / median * 1e-9,
+              100 * bound / best);
+  std::fflush(stdout);
+  const std::string key = std::string(isa.name) + "." + format.name + "." + std::to_string(shape.rows) + "x" +
+                          std::to_string(shape.cols) + ".t" + std::to_string(tokens);
+  machine.figures[key + (tokens > 4 ? ".mac_per_cycle" : ".gb_per_s")] =
+      tokens > 4 ? macs_a_cycle(median) : bytes / median * 1e-9;
+  return true;
+}
+
+std::string output_of(const char* command) {
+  char line[256] = "";
+  if (FILE* pipe = popen(command, "r")) {
+    if (!std::fgets(line, sizeof line, pipe)) line[0] = 0;
+    pclose(pipe);
+  }
+  std::string text = line;
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+int run(const Options& options) {
+  Machine machine{measure_ghz(), measure_bandwidth(), {}};
+  std::printf("%.2f GHz, one thread reads %.1f GB/s\n\n", machine.ghz, machine.bandwidth);
+  std::printf("%-8s %-5s %9s %4s %17s %17s %9s\n%-28s %8s %8s %8s %8s\n", "isa", "w", "N×K", "T", "MAC/cycle", "GB/s",
+              "of bound", "", "best", "median", "best", "median");
+  bool good = true;
+  for (const Isa& isa : isas()) {
+    const bool slow = std::string(isa.name) == "baseline";
+    if (options.isa.empty() ? slow && !options.baseline : options.isa != isa.name) continue;
+    for (const Format& format : kFormats) {
+      if (!options.format.empty() && options.format != format.name) continue;
+      for (int s = 0; s < 3; ++s) {
+        if (options.shape >= 0 && options.shape != s) continue;
+        if (kShapes[s].cols % block_of(format.dtype).values) continue;  // K-quants need multiples of 256
+        for (int tokens : kTokens) {
+          if (options.tokens ? options.tokens == tokens : !(slow && tokens > 4)) {
+            good &= measure(isa, format, kShapes[s], tokens, options.hot, machine);
+          }
+        }
+      }
+    }
+  }
+  std::printf("{\"bench\":\"kernels/linear\",\"commit\":\"%s\",\"machine\":\"%s\",\"figures\":{",
+              output_of("git rev-parse --short HEAD").c_str(),
+              output_of("sed -n 's/^model name.*: //p' /proc/cpuinfo").c_str());
+  const char* separator = "";
+  for (const auto& [name, value] : machine.figures) {
+    std::printf("%s\"%s\":%.1f", separator, name.c_str(), value);
+    separator = ",";
+  }
+  std::printf("}}\n");
+  return good ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace kvasir::test
+
+int main(int argc, char** argv) {
+  kvasir::test::Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    const char* value = i + 1 < argc ? argv[i + 1] : "";
+    if (name == "--baseline" || name == "--hot") {
+      (name == "--hot" ? options.hot : options.baseline) = true;
+      continue;
+    }
+    if (name == "--format") options.format = value;
+    if (name == "--isa") options.isa = value;
+    if (name == "--shape") options.shape = std::atoi(value);
+    if (name == "--tokens") options.tokens = std::atoi(value);
+    ++i;
+  }
+  return kvasir::test::run(options);
+}

@@ -1,25 +1,20 @@
 // A request whose result is one promise: scores and embeddings.
-import { aborted } from './aborted.ts'
+import { aborted, onAbort } from './aborted.ts'
 import type { Engine } from './engine.ts'
 import type { Outcome, Request } from './request.ts'
 
 /** Submits what `make` gives and waits for its result. Rejects with KV_ABORTED when `signal` fires. */
-export function call<T>(engine: Engine, make: (outcome: Outcome<T>) => Request<T>, signal?: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    if (signal?.aborted) throw aborted(signal)
-    const onAbort = () => engine.cancel(request, aborted(signal!))
-    const over = () => signal?.removeEventListener('abort', onAbort)
-    const request = make({
-      resolve: (result) => {
-        over()
-        resolve(result)
-      },
-      reject: (error) => {
-        over()
-        reject(error)
-      },
-    })
+export async function call<T>(
+  engine: Engine,
+  make: (outcome: Outcome<T>) => Request<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  if (signal?.aborted) throw aborted(signal)
+  let unlisten = () => {}
+  const result = new Promise<T>((resolve, reject) => {
+    const request = make({ resolve, reject })
     engine.submit(request)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    unlisten = onAbort(signal, (error) => engine.cancel(request, error))
   })
+  return result.finally(unlisten)
 }

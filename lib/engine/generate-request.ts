@@ -22,8 +22,8 @@ export interface Listener extends Outcome<Answer> {
 export interface GenerateOptions {
   prompt: Int32Array
   params: SamplingParams
-  /** maxTokens when the caller gave none: what the context leaves. */
-  mostTokens: number
+  /** Tokens that prompt and answer may have together: the answer gets what is left when the caller gave no maxTokens. */
+  longest: number
   program: number
   detokenizer: () => Detokenizer
   createdAt?: number
@@ -82,7 +82,7 @@ class Choice extends Sequence {
     private readonly index: number,
   ) {
     const { prompt, params, program } = options
-    const maxTokens = params.maxTokens ?? options.mostTokens
+    const maxTokens = params.maxTokens ?? Math.max(1, options.longest - prompt.length)
     super(owner, prompt, { work: 'generate', program, length: prompt.length, limit: prompt.length + maxTokens })
     this.maxTokens = maxTokens
     this.sampler = nativeSampler(params, index, prompt)

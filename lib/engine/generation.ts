@@ -1,7 +1,8 @@
 // What generate() and chat() return: await it for the whole answer, iterate it for the pieces as they come, or both.
 // Pieces are kept, so a slow reader slows nobody and an iterator that starts late misses nothing.
-import { aborted } from './aborted.ts'
+
 import { signalOf } from '../sampling/check.ts'
+import { aborted, onAbort } from './aborted.ts'
 import type { Answer, Piece } from './answer.ts'
 import type { Engine } from './engine.ts'
 import type { GenerateRequest, Listener } from './generate-request.ts'
@@ -23,8 +24,7 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
   private over = false
   private waiting: (() => void)[] = []
   private promise: Promise<Answer> | undefined
-  private signal: AbortSignal | undefined // set while we listen to it
-  private readonly onAbort = () => this.end(aborted(this.signal!))
+  private unlisten = () => {}
 
   constructor(
     private readonly engine: Engine,
@@ -81,8 +81,7 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
   private async begin(prepare: Prepare, listener: Listener, signal: AbortSignal | undefined): Promise<void> {
     try {
       if (signalOf(signal)?.aborted) throw aborted(signal!)
-      this.signal = signal
-      signal?.addEventListener('abort', this.onAbort, { once: true })
+      this.unlisten = onAbort(signal, (error) => this.end(error))
       const request = await prepare(listener, this.createdAt)
       this.request = request
       if (this.over) return
@@ -103,8 +102,7 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
     this.over = true
     this.answer = answer
     this.error = error
-    this.signal?.removeEventListener('abort', this.onAbort)
-    this.signal = undefined
+    this.unlisten()
     this.notify()
   }
 

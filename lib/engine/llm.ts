@@ -111,13 +111,12 @@ export class Llm {
       engine,
       async (listener, createdAt) => {
         const params = samplingParams(options, this.info.vocabSize, stopTokens)
-        signalOf(options.signal)
         this.checkAlive()
         const ids = await prompt()
         return new GenerateRequest(listener, {
           prompt: ids,
           params,
-          mostTokens: Math.max(1, engine.longest - ids.length),
+          longest: engine.longest,
           program: programs.generate,
           detokenizer: () => codec.detokenizer(),
           createdAt,

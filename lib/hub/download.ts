@@ -6,7 +6,7 @@ import { mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KvasirError } from '../errors.ts'
-import { aborted, diskError, megabytes, networkError } from './errors.ts'
+import { aborted, diskError, megabytes, networkError, reasonOf } from './errors.ts'
 
 /** Until the answer begins: a proxy that swallows connections must not hold up the next source. */
 const CONNECT_MS = 5000
@@ -188,10 +188,4 @@ function refused(url: string, response: Response): KvasirError {
       `${new URL(url).host} answered ${response.status} for ${url}: accept the model's terms there and set HF_TOKEN, or check the name`,
     )
   return networkError(url, `it answered ${response.status} ${response.statusText}`)
-}
-
-/** The innermost message: fetch wraps what the socket said. */
-function reasonOf(error: unknown): string {
-  const { cause, message } = error as Error
-  return cause instanceof Error ? reasonOf(cause) || message : message
 }

@@ -23,3 +23,9 @@ export function networkError(url: string, reason: string, cause?: unknown): Kvas
 }
 
 export const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`
+
+/** The innermost message: fetch wraps what the socket said. */
+export function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error
+  return cause instanceof Error ? reasonOf(cause) || message : message
+}

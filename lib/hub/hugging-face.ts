@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { KvasirError } from '../errors.ts'
 import { modelFolder } from './cache.ts'
 import { download } from './download.ts'
-import { aborted, diskError, networkError } from './errors.ts'
+import { aborted, diskError, networkError, reasonOf } from './errors.ts'
 import { withLock } from './lock.ts'
 import { exists, type PullOptions } from './pull.ts'
 
@@ -75,7 +75,7 @@ async function list(repository: string, signal: AbortSignal | undefined): Promis
     response = await fetch(url, { headers: headers(), signal: signal ? AbortSignal.any([signal, timeout]) : timeout })
   } catch (cause) {
     if (signal?.aborted) throw aborted()
-    throw networkError(url, (cause as Error).message, cause)
+    throw networkError(url, reasonOf(cause), cause)
   }
   if (response.status === 401 || response.status === 404)
     throw new KvasirError(

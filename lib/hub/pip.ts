@@ -85,14 +85,18 @@ function extract(zip: string, member: string, target: string, bytes: number, sig
   return new Promise((resolve, reject) => {
     openZip(zip, { lazyEntries: true }, (error, file) => {
       if (error) return reject(fail('is no zip file', error))
-      file.on('error', (cause) => reject(fail('is damaged', cause)))
-      file.on('end', () => reject(fail(`holds no ${member}`)))
+      const stop = (error: KvasirError) => {
+        file.close()
+        reject(error)
+      }
+      file.on('error', (cause) => stop(fail('is damaged', cause)))
+      file.on('end', () => stop(fail(`holds no ${member}`)))
       file.on('entry', (entry) => {
         if (entry.fileName !== member) return file.readEntry()
-        if (entry.uncompressedSize !== bytes)
-          return reject(fail(`holds ${entry.uncompressedSize} bytes of ${member}, expected ${bytes}`))
+        const size = entry.uncompressedSize
+        if (size !== bytes) return stop(fail(`holds ${size} bytes of ${member}, expected ${bytes}`))
         file.openReadStream(entry, (cause, stream) => {
-          if (cause) return reject(fail('cannot be unpacked', cause))
+          if (cause) return stop(fail('cannot be unpacked', cause))
           pipeline(stream, createWriteStream(target), { signal })
             .then(resolve, (cause) => reject(signal?.aborted ? aborted() : diskError(target, cause)))
             .finally(() => file.close())

@@ -30,12 +30,11 @@ export function ropeParameters(config: ModelConfig, factors?: Float32Array): Rop
   return { invFreq: Float32Array.from(scaled.invFreq), scale: scaled.scale }
 }
 
-/** The longest context that a model's rotary table is right for. */
-export function maxContext(config: ModelConfig): number {
-  const { rope_scaling: scaling, max_position_embeddings: trained } = config
-  if (scaling?.rope_type === 'longrope') return Math.min(trained, scaling.original_max_position_embeddings ?? trained)
-  return trained // dynamic: its frequencies change beyond; up to here they are the plain ones
-}
+/**
+ * The longest context that a model's rotary table is right for. With a dynamic scaling the frequencies would change
+ * beyond max_position_embeddings; up to there they are the plain ones.
+ */
+export const maxContext = (config: ModelConfig): number => config.max_position_embeddings
 
 type Scaling = (plain: number[], scaling: RopeScaling, config: ModelConfig) => { invFreq: number[]; scale: number }
 
@@ -75,8 +74,8 @@ const yarn: Scaling = (plain, scaling, config) => {
   const dim = config.head_dim
   const turnsAt = (rotations: number) =>
     (dim * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(config.rope_theta))
-  const low = Math.max(Math.floor(turnsAt(scaling.beta_fast ?? 32)), 0)
-  const high = Math.min(Math.ceil(turnsAt(scaling.beta_slow ?? 1)), dim - 1)
+  const low = Math.max(Math.floor(turnsAt(scaling.beta_fast || 32)), 0)
+  const high = Math.min(Math.ceil(turnsAt(scaling.beta_slow || 1)), dim - 1)
   const width = low === high ? 0.001 : high - low
   const invFreq = plain.map((f, i) => {
     const ramp = Math.min(Math.max((i - low) / width, 0), 1)
@@ -89,25 +88,10 @@ const yarn: Scaling = (plain, scaling, config) => {
   return { invFreq, scale: scaling.attention_factor ?? derived }
 }
 
-/** LongRoPE (arXiv 2402.13753) up to the original context, which is what maxContext() allows. */
-const longrope: Scaling = (plain, scaling, config) => {
-  const divisors = scaling.short_factor
-  if (divisors?.length !== plain.length)
-    throw new KvasirError(
-      'KV_FORMAT',
-      `rope_scaling.short_factor has ${divisors?.length} values, expected ${plain.length}`,
-    )
-  const original = scaling.original_max_position_embeddings ?? config.max_position_embeddings
-  const factor = scaling.factor ?? config.max_position_embeddings / original
-  const derived = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original))
-  return { invFreq: plain.map((f, i) => f / divisors[i]!), scale: scaling.attention_factor ?? derived }
-}
-
 const scalings: Readonly<Record<string, Scaling>> = {
   default: identity,
   linear,
-  dynamic: identity, // up to max_position_embeddings the base is not changed
+  dynamic: identity, // see maxContext()
   llama3,
   yarn,
-  longrope,
 }

@@ -16,7 +16,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   readonly capacity: Capacity
   private readonly draining = new Set<S>()
   private step = 0
-  private turn = 0 // the program that runs next, if it has work
+  private turn = 0 // the program that runs next, or the first after it that has work
   private swept = true // no sequence that is over is left in `running`
 
   constructor(
@@ -35,12 +35,11 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   /** The next step with its memory reserved; undefined when nothing can run before a step in flight has ended. */
   plan(): StepPlan<S> | undefined {
     if (!this.swept) this.sweep()
-    const programs = this.programs()
-    for (let i = 0; i < programs.length; i++) {
-      const plan = this.planProgram(programs[i]!)
+    for (const program of this.programs()) {
+      const plan = this.planProgram(program)
       if (plan.chunks.length === 0) continue
       this.step = plan.step
-      this.turn = programs[(i + 1) % programs.length]!
+      this.turn = program + 1
       return plan
     }
     return undefined

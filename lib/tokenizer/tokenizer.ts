@@ -1,6 +1,6 @@
 // Text to ids and back. The work is in native/tokenizer, off the event loop; this face adds text decoding and turns
 // native errors into KvasirErrors.
-import { type ErrorCode, KvasirError } from '../errors.ts'
+import { fromNative } from '../errors.ts'
 import { type NativeFile, type NativeTokenizer, native, type TokenizerSource } from '../native.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { Detokenizer } from './detokenizer.ts'
@@ -83,8 +83,6 @@ async function attempt<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {
-    const { code, message } = error as Error & { code?: string }
-    if (error instanceof KvasirError || !code?.startsWith('KV_')) throw error
-    throw new KvasirError(code as ErrorCode, message, { cause: error })
+    throw fromNative(error)
   }
 }

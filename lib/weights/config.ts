@@ -13,8 +13,6 @@ export interface RopeScaling {
   beta_slow?: number
   mscale?: number
   mscale_all_dim?: number
-  short_factor?: number[]
-  long_factor?: number[]
 }
 
 export interface ModelConfig {

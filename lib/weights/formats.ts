@@ -1,11 +1,27 @@
-// Storage formats of weights: our code (native/base/dtype.h), GGUF's type number, and the size of a block.
+// Storage formats of weights: our code, GGUF's type number, and the size of a block.
 import { KvasirError } from '../errors.ts'
+import { blocks, Dtype } from '../graph/dtype.ts'
 
-export type WeightDtype = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q4_k' | 'q5_k' | 'q6_k'
+/** Type numbers of GGUF. */
+const GGML = {
+  f32: 0,
+  f16: 1,
+  q4_0: 2,
+  q4_1: 3,
+  q5_0: 6,
+  q5_1: 7,
+  q8_0: 8,
+  q4_k: 12,
+  q5_k: 13,
+  q6_k: 14,
+  bf16: 30,
+} as const
+
+export type WeightDtype = keyof typeof GGML
 
 export interface WeightFormat {
-  /** enum class Dtype of native/base/dtype.h. */
-  code: number
+  /** As in native/base/dtype.h. */
+  code: Dtype
   /** Type number in GGUF files. */
   ggml: number
   /** Values and bytes of one block. */
@@ -13,19 +29,12 @@ export interface WeightFormat {
   bytes: number
 }
 
-export const FORMATS: Readonly<Record<WeightDtype, WeightFormat>> = {
-  f32: { code: 0, ggml: 0, values: 1, bytes: 4 },
-  f16: { code: 1, ggml: 1, values: 1, bytes: 2 },
-  bf16: { code: 2, ggml: 30, values: 1, bytes: 2 },
-  q8_0: { code: 3, ggml: 8, values: 32, bytes: 34 },
-  q4_0: { code: 4, ggml: 2, values: 32, bytes: 18 },
-  q4_1: { code: 5, ggml: 3, values: 32, bytes: 20 },
-  q5_0: { code: 6, ggml: 6, values: 32, bytes: 22 },
-  q5_1: { code: 7, ggml: 7, values: 32, bytes: 24 },
-  q4_k: { code: 8, ggml: 12, values: 256, bytes: 144 },
-  q5_k: { code: 9, ggml: 13, values: 256, bytes: 176 },
-  q6_k: { code: 10, ggml: 14, values: 256, bytes: 210 },
-}
+export const FORMATS = Object.fromEntries(
+  Object.entries(GGML).map(([name, ggml]) => {
+    const code = Dtype[name as WeightDtype]
+    return [name, { code, ggml, ...blocks[code] }]
+  }),
+) as Readonly<Record<WeightDtype, WeightFormat>>
 
 const names = Object.keys(FORMATS) as WeightDtype[]
 const byGgml = new Map(names.map((name) => [FORMATS[name].ggml, name]))

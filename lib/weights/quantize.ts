@@ -82,7 +82,7 @@ function plan(checkpoint: Checkpoint, format: WeightDtype, note: (text: string) 
       const why = `${format} → ${dtype}`
       fallbacks.set(why, [...(fallbacks.get(why) ?? []), name])
     }
-    if (FORMATS[from.dtype].values > 1 && from.dtype !== dtype) twice++
+    if (FORMATS[from.dtype].values > 1 && FORMATS[dtype].values > 1 && from.dtype !== dtype) twice++
     const [, kind] = from.name.match(/self_attn\.([qk])_proj\./) ?? []
     const heads = kind === 'q' ? config.num_attention_heads : kind === 'k' ? config.num_key_value_heads : 0
     jobs.push({ name, dtype, shape: from.shape, from, heads: permuted ? heads : 0 })

@@ -2,7 +2,9 @@
 // of rows: unpack the panel a piece of K at a time into L1, and run the tiles of scripts/make-tiles.cjs over all
 // columns of the block, carrying the float sums from piece to piece.
 //
-//   scratch:  panel  | sums [columns][kPanelRows] f32 | column records | (wide) activations [columns][K] s16
+//   scratch:  panel | sums [columns][kPanelRows] f32 | column records | activations [piece of K][columns][of it]
+//
+// Activations are copied (or widened to s16) so that a tile reads one run of memory instead of a page a column.
 
 #include "native/cpu/linear_parts.h"
 
@@ -11,7 +13,7 @@
 #include <immintrin.h>
 
 #include "linear_tiles.h"
-#include "native/cpu/linear_half.h"
+#include "native/cpu/linear_output.h"
 #include "native/cpu/panel.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
@@ -56,9 +58,10 @@ int64_t tile_columns(int64_t left) {
 struct Block {
   int64_t first;    // token
   int64_t columns;  // tokens
-  int32_t* records;
-  int16_t* wide;  // [columns][K], or null
+  int64_t piece;    // groups
   float* sums;
+  int32_t* records;
+  uint8_t* activations;
 };
 
 int32_t sum16(const int8_t* q) {
@@ -68,8 +71,8 @@ int32_t sum16(const int8_t* q) {
   return _mm_cvtsi128_si32(two) + _mm_extract_epi32(two, 1);
 }
 
-// Writes what the tiles need of each column besides its activations: see scripts/make-tiles.cjs. The record of group g
-// of a tile of C columns lies C·words·g words after the tile's first.
+// Writes what the tiles need of each column: see scripts/make-tiles.cjs. The record of group g of a tile of C columns
+// lies C·words·g words after the tile's first.
 void write_records(const Linear& op, Dtype dtype, const Block& block) {
   const int64_t groups = op.x.dim / kGroup;
   const int64_t words = words_of(dtype);
@@ -95,32 +98,60 @@ void write_records(const Linear& op, Dtype dtype, const Block& block) {
           record[width] = -format.zero * sum[g];
         }
       }
-      if (!block.wide) continue;
-      int16_t* wide = block.wide + (column + c) * op.x.dim;
-      for (int64_t k = 0; k < op.x.dim; k += 16) {
-        const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q + k));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(wide + k), _mm256_cvtepi8_epi16(bytes));
+    }
+  }
+}
+
+void copy_activations(const Linear& op, Dtype dtype, const Block& block) {
+  const int64_t piece = block.piece * kGroup;
+  for (int64_t c = 0; c < block.columns; ++c) {
+    const uint8_t* q = op.x.data + (block.first + c) * op.x.stride;
+    for (int64_t k = 0; k < op.x.dim; k += piece) {
+      const int64_t some = k + piece < op.x.dim ? piece : op.x.dim - k;
+      if (is_wide(dtype)) {
+        int16_t* out = reinterpret_cast<int16_t*>(block.activations) + k * block.columns + c * some;
+        for (int64_t i = 0; i < some; i += 16) {
+          const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q + k + i));
+          _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_cvtepi8_epi16(bytes));
+        }
+      } else {
+        uint8_t* out = block.activations + k * block.columns + c * some;
+        for (int64_t i = 0; i < some; i += 32) {
+          const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q + k + i));
+          _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), bytes);
+        }
       }
     }
   }
 }
 
+// Weights that are unpacked next: each tile asks for a part of them, so that they arrive while it multiplies.
+struct Ahead {
+  const uint8_t* data;
+  int64_t stride;
+  int64_t rows;
+  int64_t bytes;  // of a row
+};
+
 // sums[column][row] += panel · activations, over groups [group, group + groups).
-void multiply(const Linear& op, Dtype dtype, const Block& block, const uint8_t* panel, int64_t group, int64_t groups) {
+void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t* panel, int64_t group, int64_t groups,
+              const Ahead& ahead) {
   const TileFunction* tiles = kTiles[kind_of(dtype)];
-  const int64_t all_groups = op.x.dim / kGroup;
   const int64_t words = words_of(dtype);
+  const int64_t stride = groups * kGroup * (is_wide(dtype) ? 2 : 1);
+  const uint8_t* q = block.activations + group * kGroup * block.columns * (is_wide(dtype) ? 2 : 1);
+  int64_t fetched = 0;
   for (int64_t column = 0, width; column < block.columns; column += width) {
     width = tile_columns(block.columns - column);
-    const int32_t* record = block.records + (column * all_groups + group * width) * words;
-    float* sums = block.sums + column * kPanelRows;
-    if (block.wide) {
-      const int16_t* q = block.wide + column * op.x.dim + group * kGroup;
-      tiles[width - 1](panel, q, op.x.dim * 2, record, sums, groups);
-    } else {
-      const uint8_t* q = op.x.data + (block.first + column) * op.x.stride + group * kGroup;
-      tiles[width - 1](panel, q, op.x.stride, record, sums, groups);
+    const int64_t fetch = ahead.rows * (column + width) / block.columns;
+    for (; fetched < fetch; ++fetched) {
+      const uintptr_t row = reinterpret_cast<uintptr_t>(ahead.data + fetched * ahead.stride);
+      for (uintptr_t line = row & ~uintptr_t{63}; line < row + ahead.bytes; line += 64) {
+        _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1);
+      }
     }
+    const int32_t* record = block.records + (column * all_groups + group * width) * words;
+    tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups);
   }
 }
 
@@ -128,16 +159,22 @@ void multiply(const Linear& op, Dtype dtype, const Block& block, const uint8_t* 
 void store_rows(const Linear& op, const Linear::Segment& segment, const Block& block, int32_t begin, int32_t end,
                 int32_t lane) {
   for (int64_t c = 0; c < block.columns; ++c) {
-    const float* sums = block.sums + c * kPanelRows + lane;
-    for (int32_t r = begin; r < end; ++r) store_output(op, segment, block.first + c, r, sums[r - begin]);
+    store_outputs(op, segment, block.first + c, begin, block.sums + c * kPanelRows + lane, end - begin);
   }
+}
+
+// Rows `rows` from group `group` on, as far as they exist.
+Ahead ahead_of(const Weight& w, int32_t row, RowRange rows, int64_t group, int64_t groups) {
+  const int64_t group_bytes = w.row_bytes / (w.cols / kGroup);
+  const int64_t some = row + kPanelRows < rows.end ? kPanelRows : row < rows.end ? rows.end - row : 0;
+  return {w.data + row * w.row_bytes + group * group_bytes, w.row_bytes, some, groups * group_bytes};
 }
 
 void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange rows, const Block& block,
                    uint8_t* panel) {
   const Weight& w = segment.w;
   const int64_t groups = w.cols / kGroup;
-  const int64_t piece = kPanelBytes / panel_record_bytes(w.dtype) / 8 * 8;
+  const int64_t piece = block.piece;
   for (int32_t r = rows.begin; r < rows.end; r += kPanelRows) {
     const int32_t end = r + kPanelRows < rows.end ? r + kPanelRows : rows.end;
     memset(block.sums, 0, size_t(block.columns * kPanelRows) * sizeof(float));
@@ -148,17 +185,22 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ro
         const int32_t first = strip + kStrip <= w.rows ? strip : w.rows - kStrip;
         fill_panel(w, first, g, some, strip - r, panel);
       }
-      multiply(op, w.dtype, block, panel, g, some);
+      const bool last = g + piece >= groups;
+      const Ahead ahead =
+          ahead_of(w, last ? r + kPanelRows : r, rows, last ? 0 : g + piece, piece < groups ? piece : groups);
+      multiply(w.dtype, block, groups, panel, g, some, ahead);
     }
-    for (int32_t strip = r; strip < end; strip += kStrip) {
-      const int32_t back = strip + kStrip <= w.rows ? 0 : strip + kStrip - w.rows;
-      store_rows(op, segment, block, strip, strip + kStrip < end ? strip + kStrip : end, strip - r + back);
-    }
+    // A strip that reached back has its rows further on in the panel.
+    const int32_t whole = r + (end - r) / kStrip * kStrip;
+    store_rows(op, segment, block, r, whole, 0);
+    if (whole == end) continue;
+    const int32_t back = whole + kStrip <= w.rows ? 0 : whole + kStrip - w.rows;
+    store_rows(op, segment, block, whole, end, whole - r + back);
   }
 }
 
 int64_t column_bytes(Dtype dtype, int64_t dim) {
-  return kPanelRows * 4 + dim / kGroup * words_of(dtype) * 4 + (is_wide(dtype) ? dim * 2 : 0);
+  return kPanelRows * 4 + dim / kGroup * words_of(dtype) * 4 + dim * (is_wide(dtype) ? 2 : 1);
 }
 
 }  // namespace
@@ -191,10 +233,12 @@ void gemm(const Linear& op, const RowRange* rows, const Worker& worker) {
       if (rows[s].begin == rows[s].end) continue;
       const Dtype dtype = op.segment[s].w.dtype;
       if (dtype != written) {
+        block.piece = kPanelBytes / panel_record_bytes(dtype) / 8 * 8;
         block.records = reinterpret_cast<int32_t*>(free);
         const int64_t record_bytes = block.columns * (dim / kGroup) * words_of(dtype) * 4;
-        block.wide = is_wide(dtype) ? reinterpret_cast<int16_t*>(free + (record_bytes + 63) / 64 * 64) : nullptr;
+        block.activations = free + (record_bytes + 63) / 64 * 64;
         write_records(op, dtype, block);
+        copy_activations(op, dtype, block);
         written = dtype;
       }
       multiply_rows(op, op.segment[s], rows[s], block, worker.scratch);

@@ -18,7 +18,9 @@ int32_t row_of(const Weight& w, int64_t unit) {
 
 #if defined(__AVX2__)
 
-constexpr int64_t kGemvTokens = 8;      // up to here unpacking in registers is cheaper than a panel
+// Tokens up to which unpacking in registers is cheaper than a panel (measured: bench/kernels/linear.cc).
+int64_t gemv_tokens(Dtype dtype) { return dtype == Dtype::q8_0 ? 8 : 4; }
+
 constexpr int64_t kMostCols = 1 << 18;  // beyond it a few columns would not fit the scratch memory
 
 void run(const Linear& op, RowRange* rows, const Worker& worker) {
@@ -27,10 +29,10 @@ void run(const Linear& op, RowRange* rows, const Worker& worker) {
     const Linear::Segment& segment = op.segment[s];
     if (rows[s].begin == rows[s].end) continue;
     if (!is_quantised(segment.w.dtype)) {
-      linear_float(op, segment, rows[s]);
+      linear_float(op, segment, rows[s], worker);
     } else if (segment.w.rows < kStrip) {
       linear_scalar(op, segment, rows[s]);
-    } else if (op.x.rows <= kGemvTokens || segment.w.cols > kMostCols) {
+    } else if (op.x.rows <= gemv_tokens(segment.w.dtype) || segment.w.cols > kMostCols) {
       gemv(op, segment, rows[s]);
     } else {
       panels = true;

@@ -8,6 +8,9 @@
 
 #define KVASIR_INLINE static inline __attribute__((always_inline))
 
+// Before a loop whose arrays are to live in registers; at -O2 the compiler does not unroll such loops by itself.
+#define KVASIR_UNROLL _Pragma("GCC unroll 16")
+
 namespace kvasir::cpu::KVASIR_ISA {
 
 KVASIR_INLINE float bits_to_float(uint32_t bits) {
@@ -38,8 +41,11 @@ KVASIR_INLINE float load_float(Dtype dtype, const uint8_t* row, int64_t k) {
 
 KVASIR_INLINE float sum_partials(const float* partial) {
   float sum[8];
+  KVASIR_UNROLL
   for (int j = 0; j < 8; ++j) sum[j] = partial[j] + partial[j + 8];
+  KVASIR_UNROLL
   for (int j = 0; j < 4; ++j) sum[j] += sum[j + 4];
+  KVASIR_UNROLL
   for (int j = 0; j < 2; ++j) sum[j] += sum[j + 2];
   return sum[0] + sum[1];
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "native/cpu/linear_half.h"
+#include "native/cpu/linear_output.h"
 #include "native/cpu/linear_parts.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
@@ -122,7 +123,7 @@ void quantised_row(const Linear& op, const Linear::Segment& segment, int32_t r) 
       }
       if (format.minimum) acc = __builtin_fmaf(group.m, scale[g] * float(sum[g]), acc);
     }
-    store_output(op, segment, t, r, acc);
+    store_outputs(op, segment, t, r, &acc, 1);
   }
 }
 
@@ -134,7 +135,8 @@ void float_row(const Linear& op, const Linear::Segment& segment, int32_t r) {
     float partial[16] = {};
     for (int32_t k = 0; k < w.cols; ++k)
       partial[k % 16] = __builtin_fmaf(load_float(w.dtype, row, k), x[k], partial[k % 16]);
-    store_output(op, segment, t, r, sum_partials(partial));
+    const float sum = sum_partials(partial);
+    store_outputs(op, segment, t, r, &sum, 1);
   }
 }
 

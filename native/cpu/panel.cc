@@ -16,6 +16,7 @@ KVASIR_INLINE void store(uint8_t* p, Bytes v) { memcpy(p, &v, sizeof v); }
 template <Dtype F>
 KVASIR_INLINE void store_quads(uint8_t* data, int quad, Bytes v) {
   if constexpr (is_wide(F)) {
+    KVASIR_UNROLL
     for (int pair = 0; pair < 2; ++pair) {
       // Each byte becomes the high one of 16 bits, then the shift extends its sign.
       const __m128i spread = _mm_add_epi8(_mm_set_epi32(0x0d800c80, 0x09800880, 0x05800480, 0x01800080),
@@ -36,12 +37,15 @@ void fill(const uint8_t* row, int64_t stride, int64_t blocks, int32_t lane, uint
   for (int64_t b = 0; b < blocks; ++b, row += BlockOf<F>::kBytes) {
     Floats d[kGroups], e[kGroups];
     unpack_scales<F>(row, stride, d, e);
+    Unpacked<F> w;
+    unpack_block<F>(row, stride, w);
     for (int g = 0; g < kGroups; ++g, record += kRecord) {
-      for (int half = 0; half < 2; ++half) {
-        Bytes v[4], quads[4];
-        for (int j = 0; j < 4; ++j) v[j] = unpack<F>(row, stride, j, g, half);
-        transpose_lanes(v, quads);
-        for (int j = 0; j < 4; ++j) store_quads<F>(record, half * 4 + j, quads[j]);
+      KVASIR_UNROLL
+      for (int h = 0; h < 2; ++h) {
+        Bytes quads[4];
+        transpose_lanes(w[g][h], quads);
+        KVASIR_UNROLL
+        for (int j = 0; j < 4; ++j) store_quads<F>(record, h * 4 + j, quads[j]);
       }
       float* scales = reinterpret_cast<float*>(record + panel_data_bytes(F));
       KV_SIMD(storeu_ps)(scales, d[g]);

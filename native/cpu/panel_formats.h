@@ -14,9 +14,6 @@ struct BlockOf {
 
 KVASIR_INLINE Bytes mask_bytes(Bytes v, int mask) { return v & KV_SIMD(set1_epi8)(char(mask)); }
 
-// Bits n … n + 7 of every 16; callers mask what they want of each byte.
-KVASIR_INLINE Bytes shift_right(Bytes v, int n) { return KV_SIMD(srl_epi16)(v, _mm_cvtsi32_si128(n)); }
-
 KVASIR_INLINE Bytes nibbles(Bytes v, bool high) { return mask_bytes(high ? KV_SIMD(srli_epi16)(v, 4) : v, 15); }
 
 // 16 in every byte whose bit is set among the 16 bits at `half` of each lane's first 32.
@@ -33,36 +30,67 @@ KVASIR_INLINE Bytes fifth_bits(Bytes bits, int half) {
 #endif
 }
 
-// Values 16·half … of group g of a block: vector j of four. Unsigned (u), except that AVX2 keeps q8_0 signed, having
-// no product of eight unsigned bits that cannot overflow.
+// Bit n of every byte moved to bit 4; the other bits are for the caller to clear.
+KVASIR_INLINE Bytes bit_to_fifth(Bytes v, int n) {
+  return n < 4 ? KV_SIMD(slli_epi16)(v, 4 - n) : KV_SIMD(srli_epi16)(v, n - 4);
+}
+
+// A block of kRows rows: w[g][h][j] holds values 16·h … of group g, vector j of four.
 template <Dtype F>
-KVASIR_INLINE Bytes unpack(const uint8_t* block, int64_t stride, int j, int g, int half) {
+using Unpacked = Bytes[BlockOf<F>::kGroups][2][4];
+
+// Unpacks vector j, half h of all groups of a block. Values are unsigned (u), except that AVX2 keeps q8_0 signed,
+// having no product of eight unsigned bits that cannot overflow.
+template <Dtype F>
+KVASIR_INLINE void unpack(const uint8_t* block, int64_t stride, int h, int j, Unpacked<F>& w) {
   const uint8_t* p = block + j * stride;
   const int64_t s = 4 * stride;
   if constexpr (F == Dtype::q8_0) {
-    const Bytes v = load_lanes(p + 2 + half * 16, s);
+    w[0][h][j] = load_lanes(p + 2 + h * 16, s);
 #if defined(__AVX512VNNI__)
-    return v ^ _mm512_set1_epi8(char(0x80));
-#else
-    return v;
+    w[0][h][j] ^= _mm512_set1_epi8(char(0x80));
 #endif
   } else if constexpr (F == Dtype::q4_0 || F == Dtype::q4_1) {
-    return nibbles(load_lanes(p + (F == Dtype::q4_0 ? 2 : 4), s), half);
+    w[0][h][j] = nibbles(load_lanes(p + (F == Dtype::q4_0 ? 2 : 4), s), h);
   } else if constexpr (F == Dtype::q5_0 || F == Dtype::q5_1) {
     const uint8_t* bits = p + (F == Dtype::q5_0 ? 2 : 4);
-    return nibbles(load_lanes(bits + 4, s), half) | fifth_bits(load_lanes(bits, s), half);
-  } else if constexpr (F == Dtype::q4_k || F == Dtype::q5_k) {
-    const int64_t low = (F == Dtype::q4_k ? 16 : 48) + g / 2 * 32 + half * 16;
-    const Bytes v = mask_bytes(shift_right(load_lanes(p + low, s), g % 2 * 4), 15);
-    if constexpr (F == Dtype::q4_k) return v;
-    const Bytes high = mask_bytes(shift_right(load_lanes(p + 16 + half * 16, s), g), 1);
-    return v | KV_SIMD(slli_epi16)(high, 4);
+    w[0][h][j] = nibbles(load_lanes(bits + 4, s), h) | fifth_bits(load_lanes(bits, s), h);
+  } else if constexpr (F == Dtype::q4_k) {
+    KVASIR_UNROLL
+    for (int g = 0; g < 8; g += 2) {
+      const Bytes low = load_lanes(p + 16 + g * 16 + h * 16, s);
+      w[g][h][j] = nibbles(low, false);
+      w[g + 1][h][j] = nibbles(low, true);
+    }
+  } else if constexpr (F == Dtype::q5_k) {
+    const Bytes high = load_lanes(p + 16 + h * 16, s);
+    KVASIR_UNROLL
+    for (int g = 0; g < 8; g += 2) {
+      const Bytes low = load_lanes(p + 48 + g * 16 + h * 16, s);
+      w[g][h][j] = nibbles(low, false) | mask_bytes(bit_to_fifth(high, g), 16);
+      w[g + 1][h][j] = nibbles(low, true) | mask_bytes(bit_to_fifth(high, g + 1), 16);
+    }
   } else {
     static_assert(F == Dtype::q6_k);
-    const int64_t low = g / 4 * 64 + g % 2 * 32 + half * 16;
-    const Bytes v = mask_bytes(shift_right(load_lanes(p + low, s), g % 4 / 2 * 4), 15);
-    const Bytes high = mask_bytes(shift_right(load_lanes(p + 128 + g / 4 * 32 + half * 16, s), g % 4 * 2), 3);
-    return v | KV_SIMD(slli_epi16)(high, 4);
+    KVASIR_UNROLL
+    for (int g = 0; g < 8; g += 4) {
+      const Bytes first = load_lanes(p + g * 16 + h * 16, s);
+      const Bytes second = load_lanes(p + g * 16 + 32 + h * 16, s);
+      const Bytes high = load_lanes(p + 128 + g * 8 + h * 16, s);
+      w[g][h][j] = nibbles(first, false) | KV_SIMD(slli_epi16)(mask_bytes(high, 0x03), 4);
+      w[g + 1][h][j] = nibbles(second, false) | KV_SIMD(slli_epi16)(mask_bytes(high, 0x0c), 2);
+      w[g + 2][h][j] = nibbles(first, true) | mask_bytes(high, 0x30);
+      w[g + 3][h][j] = nibbles(second, true) | KV_SIMD(srli_epi16)(mask_bytes(high, 0xc0), 2);
+    }
+  }
+}
+
+template <Dtype F>
+KVASIR_INLINE void unpack_block(const uint8_t* block, int64_t stride, Unpacked<F>& w) {
+  KVASIR_UNROLL
+  for (int h = 0; h < 2; ++h) {
+    KVASIR_UNROLL
+    for (int j = 0; j < 4; ++j) unpack<F>(block, stride, h, j, w);
   }
 }
 
@@ -75,9 +103,11 @@ KVASIR_INLINE void unpack_scales(const uint8_t* block, int64_t stride, Floats* d
   if constexpr (F == Dtype::q6_k) {
     // d is the block's last two bytes, so the word that ends there is read.
     const Floats scale = halves_to_floats(KV_SIMD(srli_epi32)(gather_rows(block + 206, stride), 16));
+    KVASIR_UNROLL
     for (int word = 0; word < 4; ++word) {
       const Bytes v = gather_rows(block + 192 + word * 4, stride);
       Floats factor[4];
+      KVASIR_UNROLL
       for (int i = 0; i < 4; ++i) {
         factor[i] = to_floats(KV_SIMD(srai_epi32)(KV_SIMD(slli_epi32)(v, 24 - 8 * i), 24));
       }
@@ -101,6 +131,7 @@ KVASIR_INLINE void unpack_scales(const uint8_t* block, int64_t stride, Floats* d
     const Bytes six = KV_SIMD(set1_epi8)(0x3f), four = KV_SIMD(set1_epi8)(0x0f), two = KV_SIMD(set1_epi8)(0x30);
     const Bytes scales[2] = {a & six, (c & four) | (KV_SIMD(srli_epi32)(a, 2) & two)};
     const Bytes mins[2] = {b & six, (KV_SIMD(srli_epi32)(c, 4) & four) | (KV_SIMD(srli_epi32)(b, 2) & two)};
+    KVASIR_UNROLL
     for (int g = 0; g < 8; ++g) {
       d[g] = KV_SIMD(mul_ps)(scale, byte(scales[g / 4], g % 4));
       e[g] = KV_SIMD(mul_ps)(negative, byte(mins[g / 4], g % 4));

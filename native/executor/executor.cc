@@ -50,6 +50,7 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
       last_sampled_(options.slots, 0) {
   kv_.base = kv_memory_.data();
   int64_t arena_bytes = 0;
+  check_together(programs_);
   for (const auto& program : programs_) {
     check_bindings(*program, *weights_, kv_);
     arena_bytes = std::max(arena_bytes, program->arena_bytes());

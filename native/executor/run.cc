@@ -35,43 +35,7 @@ class Runner {
 
  private:
   const int32_t* instruction(const int32_t* word) {
-    switch (static_cast<tape::Op>(*word)) {
-      case tape::Op::embed:
-        b_.kernels->embed(bind(operands_at<tape::Embed>(word)), worker_);
-        break;
-      case tape::Op::rms_norm:
-        b_.kernels->rms_norm(bind(operands_at<tape::RmsNorm>(word)), worker_);
-        break;
-      case tape::Op::quantize:
-        b_.kernels->quantize(bind(operands_at<tape::Quantize>(word)), worker_);
-        break;
-      case tape::Op::linear:
-        b_.kernels->linear(bind(operands_at<tape::Linear>(word)), worker_);
-        break;
-      case tape::Op::rope_table:
-        b_.kernels->rope_table(bind(operands_at<tape::RopeTable>(word)), worker_);
-        break;
-      case tape::Op::rope_kv:
-        b_.kernels->rope_kv(bind(operands_at<tape::RopeKv>(word)), worker_);
-        break;
-      case tape::Op::attention:
-        b_.kernels->attention(bind(operands_at<tape::Attention>(word)), worker_);
-        break;
-      case tape::Op::swiglu:
-        b_.kernels->swiglu(bind(operands_at<tape::SwiGlu>(word)), worker_);
-        break;
-      case tape::Op::add:
-        b_.kernels->add(bind(operands_at<tape::Add>(word)), worker_);
-        break;
-      case tape::Op::sample:
-        b_.kernels->sample(bind(operands_at<tape::Sample>(word)), worker_);
-        break;
-      case tape::Op::pool:
-        b_.kernels->pool(bind(operands_at<tape::Pool>(word)), worker_);
-        break;
-      case tape::Op::repeat:
-        break;  // run() has it
-    }
+    visit(word, [this](const auto& op) { call(op); });
     worker_.sync();
     return word + 1 + tape::operand_words(*word);
   }
@@ -88,18 +52,21 @@ class Runner {
   }
   int32_t layer(const tape::LayerRef& ref) const { return ref.index + iteration_ * ref.stride; }
 
-  Embed bind(const tape::Embed& op) const {
-    return {.table = weight(op.table), .tokens = step_.token_ids, .last_sampled = step_.last_sampled, .y = rows(op.y)};
+  void call(const tape::Embed& op) const {
+    b_.kernels->embed(
+        {.table = weight(op.table), .tokens = step_.token_ids, .last_sampled = step_.last_sampled, .y = rows(op.y)},
+        worker_);
   }
-  RmsNorm bind(const tape::RmsNorm& op) const {
-    return {.x = rows(op.x),
-            .w = vector(op.w),
-            .index = op.gather ? step_.row_index : nullptr,
-            .eps = op.eps,
-            .y = rows(op.y)};
+  void call(const tape::RmsNorm& op) const {
+    b_.kernels->rms_norm({.x = rows(op.x),
+                          .w = vector(op.w),
+                          .index = op.gather ? step_.row_index : nullptr,
+                          .eps = op.eps,
+                          .y = rows(op.y)},
+                         worker_);
   }
-  Quantize bind(const tape::Quantize& op) const { return {.x = rows(op.x), .y = rows(op.y)}; }
-  Linear bind(const tape::Linear& op) const {
+  void call(const tape::Quantize& op) const { b_.kernels->quantize({.x = rows(op.x), .y = rows(op.y)}, worker_); }
+  void call(const tape::Linear& op) const {
     Linear args;
     args.x = rows(op.x);
     args.y = rows(op.y);
@@ -110,52 +77,57 @@ class Runner {
       args.segment[i] = {.w = weight(op.segment[i].w), .bias = vector(op.segment[i].bias), .column = column};
       column += args.segment[i].w.rows;
     }
-    return args;
+    b_.kernels->linear(args, worker_);
   }
-  RopeTable bind(const tape::RopeTable& op) const {
-    return {.sequences = step_.sequences, .inv_freq = vector(op.inv_freq), .scale = op.scale, .y = rows(op.y)};
+  void call(const tape::RopeTable& op) const {
+    b_.kernels->rope_table(
+        {.sequences = step_.sequences, .inv_freq = vector(op.inv_freq), .scale = op.scale, .y = rows(op.y)}, worker_);
   }
-  RopeKv bind(const tape::RopeKv& op) const {
+  void call(const tape::RopeKv& op) const {
     const Rows table = rows(op.table);
-    return {.sequences = step_.sequences,
-            .qkv = rows(op.qkv),
-            .table = table,
-            .heads = op.heads,
-            .rotary_dim = table.dim,
-            .q_norm = vector(op.q_norm),
-            .k_norm = vector(op.k_norm),
-            .eps = op.eps,
-            .interleaved = op.interleaved != 0,
-            .layer = layer(op.layer),
-            .kv = b_.kv};
+    b_.kernels->rope_kv({.sequences = step_.sequences,
+                         .qkv = rows(op.qkv),
+                         .table = table,
+                         .heads = op.heads,
+                         .rotary_dim = table.dim,
+                         .q_norm = vector(op.q_norm),
+                         .k_norm = vector(op.k_norm),
+                         .eps = op.eps,
+                         .interleaved = op.interleaved != 0,
+                         .layer = layer(op.layer),
+                         .kv = b_.kv},
+                        worker_);
   }
-  Attention bind(const tape::Attention& op) const {
-    return {.sequences = step_.sequences,
-            .qkv = rows(op.qkv),
-            .heads = op.heads,
-            .scale = op.scale,
-            .window = op.window,
-            .layer = layer(op.layer),
-            .kv = b_.kv,
-            .y = rows(op.y)};
+  void call(const tape::Attention& op) const {
+    b_.kernels->attention({.sequences = step_.sequences,
+                           .qkv = rows(op.qkv),
+                           .heads = op.heads,
+                           .scale = op.scale,
+                           .window = op.window,
+                           .layer = layer(op.layer),
+                           .kv = b_.kv,
+                           .y = rows(op.y)},
+                          worker_);
   }
-  SwiGlu bind(const tape::SwiGlu& op) const { return {.x = rows(op.x), .y = rows(op.y)}; }
-  Add bind(const tape::Add& op) const { return {.x = rows(op.x), .y = rows(op.y)}; }
-  Sample bind(const tape::Sample& op) const {
-    return {.logits = rows(op.logits),
-            .slot = step_.row_slot,
-            .position = step_.row_position,
-            .target = step_.row_target,
-            .slots = step_.slots,
-            .last_sampled = step_.last_sampled,
-            .results = step_.results};
+  void call(const tape::SwiGlu& op) const { b_.kernels->swiglu({.x = rows(op.x), .y = rows(op.y)}, worker_); }
+  void call(const tape::Add& op) const { b_.kernels->add({.x = rows(op.x), .y = rows(op.y)}, worker_); }
+  void call(const tape::Sample& op) const {
+    b_.kernels->sample({.logits = rows(op.logits),
+                        .slot = step_.row_slot,
+                        .position = step_.row_position,
+                        .target = step_.row_target,
+                        .slots = step_.slots,
+                        .last_sampled = step_.last_sampled,
+                        .results = step_.results},
+                       worker_);
   }
-  Pool bind(const tape::Pool& op) const {
-    return {.sequences = step_.sequences,
-            .slot = step_.seq_slot,
-            .x = rows(op.x),
-            .mean = op.mean != 0,
-            .slots = step_.slots};
+  void call(const tape::Pool& op) const {
+    b_.kernels->pool({.sequences = step_.sequences,
+                      .slot = step_.seq_slot,
+                      .x = rows(op.x),
+                      .mean = op.mean != 0,
+                      .slots = step_.slots},
+                     worker_);
   }
 
   const Program& p_;

@@ -50,19 +50,21 @@ void store_levels(const int* q, uint8_t* low, uint8_t* high) {
   if (high) store(high, fifth);
 }
 
-void symmetric(const float* x, int half_range, uint8_t* block, uint8_t* low, uint8_t* high) {
+void symmetric(const float* x, float half_range, uint8_t* block, uint8_t* low, uint8_t* high) {
   const float inverse = inverse_of(store_half(block, fit_symmetric(x, 32, -half_range, half_range - 1)));
   int q[32];
-  for (int i = 0; i < 32; ++i) q[i] = nearest_level(x[i] * inverse, -half_range, half_range - 1) + half_range;
+  for (int i = 0; i < 32; ++i) {
+    q[i] = static_cast<int>(nearest_level(x[i] * inverse, -half_range, half_range - 1) + half_range);
+  }
   store_levels(q, low, high);
 }
 
-void affine(const float* x, int top, uint8_t* block, uint8_t* low, uint8_t* high) {
+void affine(const float* x, float top, uint8_t* block, uint8_t* low, uint8_t* high) {
   const Affine fit = fit_affine(x, 32, top, false);
   const float inverse = inverse_of(store_half(block, fit.scale));
   const float min = store_half(block + 2, fit.min);
   int q[32];
-  for (int i = 0; i < 32; ++i) q[i] = nearest_level((x[i] - min) * inverse, 0, top);
+  for (int i = 0; i < 32; ++i) q[i] = static_cast<int>(nearest_level((x[i] - min) * inverse, 0, top));
   store_levels(q, low, high);
 }
 
@@ -71,7 +73,7 @@ void q5_0(const float* x, uint8_t* block) { symmetric(x, 16, block, block + 6, b
 void q4_1(const float* x, uint8_t* block) { affine(x, 15, block, block + 4, nullptr); }
 void q5_1(const float* x, uint8_t* block) { affine(x, 31, block, block + 8, block + 4); }
 
-void q45_k(const float* x, int top, uint8_t* block, uint8_t* high, uint8_t* low) {
+void q45_k(const float* x, float top, uint8_t* block, uint8_t* high, uint8_t* low) {
   Affine fit[8];
   float largest_scale = 0;
   float largest_min = 0;
@@ -96,7 +98,7 @@ void q45_k(const float* x, int top, uint8_t* block, uint8_t* high, uint8_t* low)
     const float inverse = inverse_of(d * static_cast<float>(k.scale[group]));
     const float min = dmin * static_cast<float>(k.min[group]);
     for (int i = 0; i < 32; ++i) {
-      const int q = nearest_level((x[group * 32 + i] + min) * inverse, 0, top);
+      const int q = static_cast<int>(nearest_level((x[group * 32 + i] + min) * inverse, 0, top));
       low[group / 2 * 32 + i] |= static_cast<uint8_t>((q & 15) << group % 2 * 4);
       if (high) high[i] |= static_cast<uint8_t>(q >> 4 << group);
     }
@@ -123,7 +125,7 @@ void q6_k(const float* x, uint8_t* block) {
   std::memset(block, 0, 192);
   for (int i = 0; i < 256; ++i) {
     const float inverse = inverse_of(d * static_cast<float>(scale[i / 16]));
-    const int q = nearest_level(x[i] * inverse, -32, 31) + 32;
+    const int q = static_cast<int>(nearest_level(x[i] * inverse, -32, 31) + 32);
     const int half = i / 128, run = i / 32 % 4, column = i % 32;
     block[half * 64 + run % 2 * 32 + column] |= static_cast<uint8_t>((q & 15) << run / 2 * 4);
     block[128 + half * 32 + column] |= static_cast<uint8_t>(q >> 4 << run * 2);

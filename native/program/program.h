@@ -87,12 +87,46 @@ void verify_program(Program& program);
 // Throws KV_NATIVE unless every weight has the format and shape that the program needs and the cache fits.
 void check_bindings(const Program& program, const Weights& weights, const KvCache& kv);
 
+// Throws KV_NATIVE when an id that one program samples could not be embedded by another: they share the slots.
+void check_together(const std::vector<std::shared_ptr<const Program>>& programs);
+
 // The operands of the instruction at `word`.
 template <typename Operands>
 Operands operands_at(const int32_t* word) {
   Operands operands;
   std::memcpy(&operands, word + 1, sizeof operands);
   return operands;
+}
+
+// Calls `handle` with the operands of the instruction at `word`, in their own type. REPEAT is for loops to see to.
+template <typename Handle>
+void visit(const int32_t* word, Handle handle) {
+  switch (static_cast<tape::Op>(*word)) {
+    case tape::Op::embed:
+      return handle(operands_at<tape::Embed>(word));
+    case tape::Op::rms_norm:
+      return handle(operands_at<tape::RmsNorm>(word));
+    case tape::Op::quantize:
+      return handle(operands_at<tape::Quantize>(word));
+    case tape::Op::linear:
+      return handle(operands_at<tape::Linear>(word));
+    case tape::Op::rope_table:
+      return handle(operands_at<tape::RopeTable>(word));
+    case tape::Op::rope_kv:
+      return handle(operands_at<tape::RopeKv>(word));
+    case tape::Op::attention:
+      return handle(operands_at<tape::Attention>(word));
+    case tape::Op::swiglu:
+      return handle(operands_at<tape::SwiGlu>(word));
+    case tape::Op::add:
+      return handle(operands_at<tape::Add>(word));
+    case tape::Op::sample:
+      return handle(operands_at<tape::Sample>(word));
+    case tape::Op::pool:
+      return handle(operands_at<tape::Pool>(word));
+    case tape::Op::repeat:
+      return;
+  }
 }
 
 }  // namespace kvasir

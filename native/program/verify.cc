@@ -5,11 +5,11 @@
 // through another buffer of the same bytes. That catches an arena packed wrongly, and no uninitialised byte is ever
 // read.
 
-#include <bit>
 #include <cmath>
 #include <initializer_list>
 
 #include "native/base/check.h"
+#include "native/program/contents.h"
 #include "native/program/program.h"
 
 namespace kvasir::tape {
@@ -17,7 +17,7 @@ namespace {
 
 class Verifier {
  public:
-  explicit Verifier(Program& program) : p_(program), filled_(program.buffers.size(), 0) { find_overlaps(); }
+  explicit Verifier(Program& program) : p_(program), contents_(program.buffers) {}
 
   void run() {
     const int32_t end = static_cast<int32_t>(p_.code.size());
@@ -48,17 +48,6 @@ class Verifier {
     KV_CHECK(condition, "KV_NATIVE", "tape: word ", at, ": ", parts...);
   }
 
-  void find_overlaps() {
-    overlaps_.resize(p_.buffers.size());
-    for (size_t i = 0; i < p_.buffers.size(); ++i) {
-      for (size_t j = 0; j < p_.buffers.size(); ++j) {
-        const auto &a = p_.buffers[i], &b = p_.buffers[j];
-        if (i != j && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes)
-          overlaps_[i].push_back(static_cast<int32_t>(j));
-      }
-    }
-  }
-
   int32_t instruction_words(int32_t at, int32_t end) {
     const int32_t operands = operand_words(p_.code[at]);
     require(operands >= 0, at, "no op ", p_.code[at]);
@@ -86,7 +75,7 @@ class Verifier {
   // A buffer that an instruction reads.
   const Program::Buffer& read(int32_t index) {
     const auto& b = buffer(index);
-    require(filled_[index] == b.columns, at_, "buffer ", index, " is read, but its value was not written or is gone");
+    require(contents_.full(index), at_, "buffer ", index, " is read, but its value was not written or is gone");
     return b;
   }
   const Program::Buffer& read_f32(int32_t index) {
@@ -98,15 +87,13 @@ class Verifier {
   // A buffer that an instruction writes, columns [begin, end) of it, while it reads `inputs`.
   const Program::Buffer& write(int32_t index, int32_t begin, int64_t end, std::initializer_list<int32_t> inputs) {
     const auto& b = buffer(index);
-    for (const int32_t input : inputs) {
-      bool apart = input != index;
-      for (const int32_t other : overlaps_[index]) apart &= other != input;
-      require(apart, at_, "buffer ", index, " is written over buffer ", input, ", which is read");
-    }
-    require(begin >= 0 && (begin == 0 || begin == filled_[index]) && end <= b.columns, at_, "columns ", begin, " to ",
-            end, " of buffer ", index, " are written, it has ", b.columns, ", filled up to ", filled_[index]);
-    for (const int32_t other : overlaps_[index]) filled_[other] = 0;
-    filled_[index] = static_cast<int32_t>(end);
+    for (const int32_t input : inputs)
+      require(contents_.apart(index, input), at_, "buffer ", index, " is written over buffer ", input,
+              ", which is read");
+    require(begin >= 0 && (begin == 0 || begin == contents_.filled(index)) && end <= b.columns, at_, "columns ", begin,
+            " to ", end, " of buffer ", index, " are written, it has ", b.columns, ", filled up to ",
+            contents_.filled(index));
+    contents_.fill(index, static_cast<int32_t>(end));
     return b;
   }
   const Program::Buffer& write(int32_t index, std::initializer_list<int32_t> inputs) {
@@ -165,33 +152,7 @@ class Verifier {
   void instruction(int32_t at) {
     at_ = at;
     require(++p_.facts.executed <= kMaxExecuted, at, "more than ", kMaxExecuted, " instructions in a step");
-    const int32_t* word = &p_.code[at];
-    switch (static_cast<Op>(*word)) {
-      case Op::embed:
-        return check(operands_at<Embed>(word));
-      case Op::rms_norm:
-        return check(operands_at<RmsNorm>(word));
-      case Op::quantize:
-        return check(operands_at<Quantize>(word));
-      case Op::linear:
-        return check(operands_at<Linear>(word));
-      case Op::rope_table:
-        return check(operands_at<RopeTable>(word));
-      case Op::rope_kv:
-        return check(operands_at<RopeKv>(word));
-      case Op::attention:
-        return check(operands_at<Attention>(word));
-      case Op::swiglu:
-        return check(operands_at<SwiGlu>(word));
-      case Op::add:
-        return check(operands_at<Add>(word));
-      case Op::sample:
-        return check(operands_at<Sample>(word));
-      case Op::pool:
-        return check(operands_at<Pool>(word));
-      case Op::repeat:
-        break;  // seen to by run() and body()
-    }
+    visit(&p_.code[at], [this](const auto& op) { check(op); });
   }
 
   void check(const Embed& op) {
@@ -302,7 +263,7 @@ class Verifier {
     rows_are(logits, L);
     require(p_.facts.logits == 0, at_, "a second sample");
     p_.facts.logits = logits.columns;
-    filled_[op.logits] = 0;  // the sampler may overwrite them
+    contents_.drop(op.logits);  // the sampler may overwrite them
   }
 
   void check(const Pool& op) {
@@ -314,8 +275,7 @@ class Verifier {
   }
 
   Program& p_;
-  std::vector<int32_t> filled_;                 // columns that hold a value, of each buffer
-  std::vector<std::vector<int32_t>> overlaps_;  // other buffers that share bytes with each
+  Contents contents_;
   int32_t iteration_ = 0;
   int32_t at_ = 0;
 };

@@ -218,8 +218,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
                 return names;
               }));
   exports.Set("philox", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
-                auto words =
-                    info[0].As<Napi::Uint32Array>();  // counter, then key; the draw goes over the counter
+                auto words = info[0].As<Napi::Uint32Array>();  // counter, then key; the draw goes over the counter
                 const auto draw = cpu::philox({words[0], words[1], words[2], words[3]}, {words[4], words[5]});
                 std::copy(draw.begin(), draw.end(), words.Data());
                 return info[0];

@@ -29,7 +29,7 @@ export function setup({ pages = 64, maxTokens = 64, maxSequences = 8, maxRows = 
         new GenerateRequest(listener, {
           prompt: Int32Array.from(prompt),
           params: samplingParams(options, VOCAB, []),
-          mostTokens: engine.longest - prompt.length,
+          longest: engine.longest,
           program: 0,
           detokenizer: () => detokenizer ?? new FakeDetokenizer(),
           createdAt,

@@ -46,7 +46,6 @@ size_t match_deepseek3_cjk(const char* at, const char* end);
 size_t match_newline(const char* at, const char* end);
 size_t match_deepseek_letters(const char* at, const char* end);
 size_t match_deepseek_punctuation(const char* at, const char* end);
-size_t match_trailing_space(const char* at, const char* end);
 size_t match_deepseek_cjk(const char* at, const char* end);
 size_t match_coder_letters(const char* at, const char* end);
 size_t match_coder_punctuation(const char* at, const char* end);

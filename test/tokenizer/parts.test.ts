@@ -68,6 +68,9 @@ async function expectOracle(json: object, codes: (code: number) => boolean = isA
 describe('split patterns', () => {
   it.each(Object.entries(PATTERNS))('%s', (_, pattern) => expectOracle(smallJson({ pre: [splitBy(pattern)] })))
 
+  it('spaces at the end of a line', () =>
+    expectOracle(smallJson({ pre: [splitBy(PATTERNS['newline']!), splitBy(String.raw`\s+$`)] })))
+
   it('several in a row', () =>
     expectOracle(smallJson({ pre: [splitBy(PATTERNS['number']!), splitBy(PATTERNS['gpt2']!)] })))
 

@@ -76,7 +76,7 @@ export async function openTokenizer(
   files: { open(path: string): NativeFile },
 ): Promise<Tokenizer> {
   const { path, ...source } = checkpoint.tokenizer
-  return createTokenizer({ ...source, file: files.open(path) })
+  return createTokenizer({ ...source, file: await attempt(async () => files.open(path)) })
 }
 
 async function attempt<T>(call: () => Promise<T>): Promise<T> {

@@ -38,7 +38,6 @@ Matcher matcher_of(std::string_view pattern) {
       {punctuation, match_deepseek_punctuation},
       {cjk, match_deepseek_cjk},
       {"[\r\n]", match_newline},
-      {"\\s+$", match_trailing_space},
       {"\\s?\\p{L}+", match_coder_letters},
       {"\\s?\\p{P}+", match_coder_punctuation},
       {"\\p{N}{1,3}", match_number3},

@@ -29,10 +29,11 @@ describe.each(sources)('%s', (name, open) => {
   })
 
   it('gives the ids of the oracle', async () => {
-    const { tokenizer, oracle, specials } = vocabulary
+    const { tokenizer, oracle, specials, lacks } = vocabulary
     const fuzz = new FuzzText(seed, specials, isAgreed)
     for (let i = 0; i < count; i++) {
       const text = fuzz.next()
+      if (lacks?.test(text)) continue
       expect([...(await tokenizer.encode(text, true, true))], `text ${i}: ${JSON.stringify(text)}`).toEqual(
         oracle(text),
       )
@@ -40,15 +41,16 @@ describe.each(sources)('%s', (name, open) => {
   })
 
   it('decodes to the same text', async () => {
-    const { tokenizer, specials } = vocabulary
-    const fuzz = new FuzzText(seed + 1, specials, isAgreed)
+    const { tokenizer, specials, lacks } = vocabulary
+    // U+0338 would compose with the > of a special token before it, which the tokenizer rightly keeps apart.
+    const fuzz = new FuzzText(seed + 1, specials, (code) => isAgreed(code) && code !== 0x338)
     // Qwen composes characters, so its text comes back in NFC.
     const normal = name === 'qwen3' ? (text: string) => text.normalize('NFC') : (text: string) => text
-    // SentencePiece writes spaces as ▁ and reads them back as spaces, and a byte token for what it reads as one.
-    const lossy = name === 'llama2' ? /▁|<0x/ : /(?!)/
+    // SentencePiece writes spaces as ▁ and reads ▁ and <0x41> as a space and a byte.
+    const lost = name === 'llama2' ? /▁|<0x/ : /(?!)/
     for (let i = 0; i < count; i++) {
       const text = fuzz.next()
-      if (lossy.test(text)) continue
+      if (lost.test(text) || lacks?.test(text)) continue
       const ids = await tokenizer.encode(text, false, name !== 'llama2')
       const pieces = text.split(/(?=<[|｜])|(?<=[|｜]>)/)
       expect(tokenizer.decode(ids, true), JSON.stringify(text)).toBe(pieces.map(normal).join(''))

@@ -44,3 +44,10 @@ export async function piecesOf(generation: AsyncIterable<Piece>): Promise<Piece[
   for await (const piece of generation) pieces.push(piece)
   return pieces
 }
+
+/** The load when no step is in flight; fails when a page or a slot is lost. */
+export async function idle({ engine }: ReturnType<typeof setup>) {
+  await engine.settled()
+  engine.check()
+  return engine.load()
+}

@@ -27,7 +27,7 @@ async function referenceIds(llm: Llm, reference: Reference): Promise<number[]> {
   check(sha256(text) === reference.text.sha256, `${reference.text.file} is not the text of the reference`)
   const ids = (await llm.tokenize(text.toString('utf8'), { special: false })).slice(0, reference.ids.count)
   const bytes = Buffer.alloc(ids.length * 4)
-  ids.forEach((id, i) => bytes.writeInt32LE(id, i * 4))
+  for (const [i, id] of ids.entries()) bytes.writeInt32LE(id, i * 4)
   check(
     sha256(bytes) === reference.ids.sha256,
     `${ids.length} ids from ${ids.slice(0, 16)}, the reference has ${reference.ids.count} from ${reference.ids.first}`,

@@ -30,9 +30,10 @@ interface Library {
 const [folder, modelPath, threads, sequences, contextSize] = process.argv.slice(2)
 const home = join(folder!, 'node_modules', 'node-llama-cpp')
 const { version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }
+const entry = pathToFileURL(join(home, 'dist', 'index.js')).href
 
 serveTasks(version, async () => {
-  const { getLlama } = (await import(pathToFileURL(join(home, 'dist', 'index.js')).href)) as Library
+  const { getLlama } = (await import(entry)) as Library
   const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' })
   const model = await llama.loadModel({ modelPath: modelPath! })
   const context = await model.createContext({

@@ -1,6 +1,5 @@
 #include "native/base/thread_team.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -8,8 +7,8 @@
 namespace kvasir {
 namespace {
 
-constexpr int kSpins = 2000;  // about 30 µs
-constexpr int kYields = 100;
+// About 30 µs. Then park, and do not yield: a yield to a busy program lasts as long as that program's time slice.
+constexpr int kSpins = 2000;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -25,10 +24,6 @@ void wait_while_equal(const std::atomic<uint32_t>& word, uint32_t old, std::atom
   for (int i = 0; i < kSpins; ++i) {
     if (word.load(std::memory_order_acquire) != old) return;
     pause();
-  }
-  for (int i = 0; i < kYields; ++i) {
-    if (word.load(std::memory_order_acquire) != old) return;
-    sched_yield();
   }
   // Sequentially consistent on both sides: either the waker sees us counted, or we see the new word.
   parked.fetch_add(1);

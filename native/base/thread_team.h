@@ -1,6 +1,6 @@
 // The threads of a device. One task runs on all of them at once; inside a task they meet at barriers.
 //
-// Within a task a waiting thread spins for some microseconds, then yields, then parks, so that a host which takes a
+// Within a task a waiting thread spins for some microseconds, then parks, so that a host which takes a
 // core away slows the work in proportion and no further. Between tasks everybody parks.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace kvasir {
 
-// Waits until `word` differs from `old`: spins, yields, parks. `parked` counts the threads that need a wake-up call.
+// Waits until `word` differs from `old`: spins, then parks. `parked` counts the threads that need a wake-up call.
 void wait_while_equal(const std::atomic<uint32_t>& word, uint32_t old, std::atomic<int>& parked);
 
 class TeamBarrier final : public Barrier {

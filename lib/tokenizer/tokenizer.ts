@@ -41,7 +41,11 @@ export class Tokenizer {
    * ids that have no token.
    */
   decode(ids: Int32Array, special = false): string {
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#native.decode(ids, special))
+    try {
+      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#native.decode(ids, special))
+    } catch (error) {
+      throw fromNative(error)
+    }
   }
 
   /** Turns ids into text one by one. */

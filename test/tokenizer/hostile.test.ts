@@ -216,7 +216,7 @@ describe('arguments', () => {
     await expect(tokenizer.encode(1 as any)).rejects.toBeInstanceOf(KvasirError)
     // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
     for (const ids of [[1], 'a', new Float32Array(1), undefined] as any[])
-      expect(() => tokenizer.decode(ids)).toThrow(/Int32Array/)
+      expect(() => tokenizer.decode(ids)).toThrow(expect.objectContaining({ code: 'KV_ARGUMENT' }))
   })
 
   it('makes U+FFFD of lone surrogates', async () => {

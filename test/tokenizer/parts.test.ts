@@ -24,6 +24,11 @@ const PATTERNS: Record<string, string> = {
   tekken: String.raw`${prefix}${upper}*${lower}+|${prefix}${upper}+${lower}*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|${tail}`,
   'deepseek words':
     '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+',
+  'deepseek words, breaks escaped':
+    String.raw`[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_\x60{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|${tail}`.replace(
+      '\\x60',
+      '`',
+    ),
   'deepseek 3 cjk': '[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+',
   'deepseek cjk': '[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+',
   'deepseek letters':

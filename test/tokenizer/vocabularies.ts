@@ -17,6 +17,8 @@ export interface Vocabulary {
   /** Ids of a text, special tokens read from it, with BOS where the checkpoint asks for one. */
   oracle: (text: string) => number[]
   specials: string[]
+  /** Its text comes back composed. */
+  nfc?: boolean
   /** Characters that the vocabulary has no tokens for. What to do with them is no two tokenizers' common ground. */
   lacks?: RegExp
 }
@@ -38,7 +40,7 @@ export async function openVocabulary(path: string): Promise<Vocabulary> {
   const json: Json = JSON.parse(readFileSync(path, 'utf8'))
   const tokenizer = await createTokenizer({ kind: 'json', file: native().openFile(path) })
   const specials = json.added_tokens.map((token: Json) => token.content).slice(0, 300)
-  return { tokenizer, oracle: oracleOf(json), specials }
+  return { tokenizer, oracle: oracleOf(json), specials, nfc: json.normalizer?.type === 'NFC' }
 }
 
 export function readStrings(file: Uint8Array, table: StringTable): string[] {

@@ -11,7 +11,7 @@ const { Tokenizer: Peer } = require('@huggingface/tokenizers')
 
 const root = join(__dirname, '..')
 const native = nodeGypBuild(root)
-const names = process.argv.length > 2 ? process.argv.slice(2) : ['qwen3', 'llama3', 'deepseek_v3', 'gpt4o', 'llama2']
+const names = process.argv.length > 2 ? process.argv.slice(2) : ['qwen3', 'llama3', 'deepseek_v3', 'llama2']
 const text = readFileSync(join(__dirname, 'data/wikitext-2-test-100k.txt'), 'utf8')
 const megabytes = Buffer.byteLength(text) / 1e6
 const repeats = 5

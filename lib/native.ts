@@ -43,8 +43,11 @@ export interface NativeTokenizer {
   readonly eos: number
   /** Ids of text; off the event loop. addSpecial: BOS/EOS as the checkpoint asks; parseSpecial: read <|…|> as tokens. */
   encode(text: string, addSpecial: boolean, parseSpecial: boolean): Promise<Int32Array>
-  /** The bytes of each id, joined; special tokens are left out unless `special`. */
-  decode(ids: Int32Array, special: boolean): Uint8Array
+  /**
+   * The bytes of each id, joined; special tokens are left out unless `special`. `continued`: the ids follow others, so
+   * the space that some tokenizers put before a text is not taken off.
+   */
+  decode(ids: Int32Array, special: boolean, continued?: boolean): Uint8Array
   /** The id of a token written exactly so, or −1. */
   idOf(token: string): number
   /** True for control tokens, which are not text. */
@@ -52,13 +55,16 @@ export interface NativeTokenizer {
 }
 
 /** One weight of a program: where it lies and how. */
-export interface NativeWeight {
+export interface NativeMatrix {
   file: NativeFile
   offset: number
   dtype: number
   rows: number
   cols: number
 }
+
+/** A weight in a file, or one whose f32 values are given and copied. */
+export type NativeWeight = NativeMatrix | { data: Float32Array; dtype: number; rows: number; cols: number }
 
 export interface NativeWeights {
   readonly bytes: number
@@ -128,7 +134,7 @@ export interface Native {
   createWeights(weights: NativeWeight[]): NativeWeights
   createExecutor(options: ExecutorOptions): NativeExecutor
   /** Re-codes rows of `from` into `dtype`, written to a plain buffer; off the event loop. */
-  convert(from: NativeWeight, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>
+  convert(from: NativeMatrix, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>
   peakMemory(): number
 }
 

@@ -84,6 +84,10 @@ Napi::Error js_error(Napi::Env env, const std::exception& error) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Addon(env));
   register_file(env, exports);
+  register_model(env, exports);
+  register_executor(env, exports);
+  register_convert(env, exports);
+  register_tokenizer(env, exports);
   return exports;
 }
 

@@ -98,6 +98,11 @@ Napi::Value run_async(Napi::Env env, std::function<T()> work, std::function<Napi
 // The file behind a value made by openFile(). Throws KV_ARGUMENT, or KV_DISPOSED after close().
 std::shared_ptr<MappedFile> file_of(Napi::Value value);
 
+// One for each part, called when the addon is loaded.
 void register_file(Napi::Env env, Napi::Object exports);
+void register_model(Napi::Env env, Napi::Object exports);
+void register_executor(Napi::Env env, Napi::Object exports);
+void register_convert(Napi::Env env, Napi::Object exports);
+void register_tokenizer(Napi::Env env, Napi::Object exports);
 
 }  // namespace kvasir::binding

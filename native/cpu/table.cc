@@ -11,17 +11,17 @@ namespace kvasir::cpu::KVASIR_ISA {
 extern const KernelTable table;
 const KernelTable table = {
     .isa = KVASIR_STRING(KVASIR_ISA),
-    .embed = nullptr,
-    .rms_norm = nullptr,
-    .quantize = nullptr,
+    .embed = embed,
+    .rms_norm = rms_norm,
+    .quantize = quantize,
     .linear = linear,
-    .rope_table = nullptr,
-    .rope_kv = nullptr,
-    .attention = nullptr,
-    .swiglu = nullptr,
-    .add = nullptr,
-    .sample = nullptr,
-    .pool = nullptr,
+    .rope_table = rope_table,
+    .rope_kv = rope_kv,
+    .attention = attention,
+    .swiglu = swiglu,
+    .add = add,
+    .sample = sample,
+    .pool = pool,
 };
 
 }  // namespace kvasir::cpu::KVASIR_ISA

@@ -1,4 +1,4 @@
-// The bytes of a step, as lib/engine/step.ts writes them and native/executor/step.cc reads them. All words are i32.
+// The words of a step, as lib/engine/step.ts writes them. All are i32.
 //
 //   [0] program   [1] T tokens   [2] S sequences   [3] L rows   [4] B block entries   [5] C page copies
 //   tokens  T        id, or −1 − slot for the id last sampled in that slot
@@ -15,9 +15,45 @@
 #include <cstdint>
 #include <vector>
 
+#include "native/ops/sample.h"
+
 namespace kvasir {
 
 constexpr int kStepHeader = 6;
 constexpr int32_t kFlagStop = 1;
+
+// What a step may not exceed: anything beyond would reach memory that is not ours.
+struct StepLimits {
+  int32_t tokens;
+  int32_t sequences;
+  int32_t rows;
+  int32_t blocks;
+  int32_t slots;
+  int32_t pages;
+  int32_t vocab;  // ids are below
+};
+
+// A step in the form that kernels read. Its vectors keep their memory from step to step.
+struct StepBuffers {
+  int32_t tokens = 0;
+  int32_t rows = 0;
+  std::vector<int32_t> token_ids, of_token;
+  std::vector<int32_t> start, position, block_start, blocks, seq_slot;
+  std::vector<int32_t> row_index, row_slot, row_position, row_target;
+  std::vector<int32_t> copies;
+  std::vector<SampleResult> results;
+
+  StepSequences sequences() const {
+    return {static_cast<int32_t>(position.size()),
+            start.data(),
+            position.data(),
+            block_start.data(),
+            blocks.data(),
+            of_token.data()};
+  }
+};
+
+// Fills `step` from `words`. Throws KV_NATIVE, with what was found and the limit, when a word is out of range.
+void parse_step(const std::vector<int32_t>& words, const StepLimits& limits, StepBuffers& step);
 
 }  // namespace kvasir

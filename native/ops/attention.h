@@ -61,8 +61,20 @@ struct Attention {
   int32_t layer = 0;
   KvCache kv;
   Rows y;  // [T, heads·head_dim] f32 or act8 (act8 only when head_dim is a multiple of 32)
+  // Room that threads share for the splits of a few long sequences; without it, or with too little, a sequence and KV
+  // head stay on one thread. The result is the same.
+  float* workspace = nullptr;  // 64-byte aligned
+  int64_t workspace_bytes = 0;
 };
 
 constexpr int32_t kSplitTokens = 256;
+constexpr int32_t kMaxHeadDim = 256;  // kernels hold a head in arrays of this size
+
+// What attention can use as a workspace for `tokens` query tokens (those of short steps: 8 are plenty) over contexts
+// of at most `context` tokens.
+constexpr int64_t attention_workspace_bytes(int64_t tokens, int64_t heads, int64_t head_dim, int64_t context) {
+  const int64_t splits = (context + kSplitTokens - 1) / kSplitTokens;
+  return tokens * heads * splits * ((head_dim + 15) / 16 * 16 + 16) * int64_t{sizeof(float)};
+}
 
 }  // namespace kvasir

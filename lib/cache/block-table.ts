@@ -1,0 +1,61 @@
+// The pages of one sequence, in the order of its tokens: token p lies in pages[p / 32] at offset p % 32. Tables may
+// share pages; a shared page is copied before it is written.
+import { type BlockAllocator, PAGE_TOKENS, pagesFor } from './block-allocator.ts'
+
+export class BlockTable {
+  pages = new Int32Array(4)
+  count = 0
+
+  /** Pages to be allocated before tokens [start, end) can be written. */
+  missing(blocks: BlockAllocator, start: number, end: number): number {
+    const more = Math.max(0, pagesFor(end) - this.count)
+    return this.writesShared(blocks, start) ? more + 1 : more
+  }
+
+  /** Makes tokens [start, end) writable. Appends (from, to) to `copies` for a page that had to be copied. */
+  reserve(blocks: BlockAllocator, start: number, end: number, copies: number[]): void {
+    if (this.writesShared(blocks, start)) {
+      const index = Math.floor(start / PAGE_TOKENS)
+      const from = this.pages[index]!
+      const to = blocks.allocate()
+      blocks.release(from) // never its last holder: it was shared
+      this.pages[index] = to
+      copies.push(from, to)
+    }
+    while (this.count < pagesFor(end)) this.push(blocks.allocate())
+  }
+
+  /** A table over the same first `tokens` tokens. */
+  fork(blocks: BlockAllocator, tokens: number): BlockTable {
+    const table = new BlockTable()
+    for (let i = 0; i < pagesFor(tokens); i++) {
+      blocks.share(this.pages[i]!)
+      table.push(this.pages[i]!)
+    }
+    return table
+  }
+
+  release(blocks: BlockAllocator): void {
+    for (let i = this.count - 1; i >= 0; i--) blocks.release(this.pages[i]!)
+    this.count = 0
+  }
+
+  list(): Int32Array {
+    return this.pages.subarray(0, this.count)
+  }
+
+  // Only the page that a fork left half full can be shared and written: writing goes on at the end.
+  private writesShared(blocks: BlockAllocator, start: number): boolean {
+    const index = Math.floor(start / PAGE_TOKENS)
+    return index < this.count && blocks.holders(this.pages[index]!) > 1
+  }
+
+  private push(page: number): void {
+    if (this.count === this.pages.length) {
+      const grown = new Int32Array(2 * this.count)
+      grown.set(this.pages)
+      this.pages = grown
+    }
+    this.pages[this.count++] = page
+  }
+}

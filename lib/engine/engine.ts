@@ -1,0 +1,190 @@
+// The step loop. Plans a step, sends it, and while it runs plans the next one: two steps are in flight, so the device
+// never waits for JavaScript. Between requests nothing is pending: no timer, no promise.
+import { BlockAllocator } from '../cache/block-allocator.ts'
+import { KvasirError } from '../errors.ts'
+import type { NativeExecutor } from '../native.ts'
+import type { Limits } from '../scheduler/limits.ts'
+import type { StepPlan } from '../scheduler/plan.ts'
+import { Scheduler } from '../scheduler/scheduler.ts'
+import type { Request } from './request.ts'
+import type { Sequence } from './sequence.ts'
+import { StepReader, StepWriter } from './step.ts'
+
+/** What the engine needs of a device. */
+export type StepExecutor = Pick<NativeExecutor, 'open' | 'submit' | 'dispose'>
+
+const STEPS_IN_FLIGHT = 2
+
+export interface EngineOptions {
+  executor: StepExecutor
+  limits: Limits
+  /** Pages of the KV cache. */
+  pages: number
+}
+
+export interface EngineLoad {
+  requests: number
+  running: number
+  waiting: number
+  freePages: number
+  freeSlots: number
+}
+
+export class Engine {
+  readonly limits: Limits
+  private readonly executor: StepExecutor
+  private readonly scheduler: Scheduler<Sequence>
+  private readonly writer = new StepWriter()
+  private readonly requests = new Set<Request<unknown>>()
+  private readonly flight = new Set<Promise<void>>()
+  private awake = false
+  private disposal: Promise<void> | undefined
+
+  constructor({ executor, limits, pages }: EngineOptions) {
+    this.executor = executor
+    this.limits = limits
+    this.scheduler = new Scheduler(new BlockAllocator(pages), limits)
+  }
+
+  /** Tokens that a prompt and its answer may have together. */
+  get longest(): number {
+    return this.scheduler.capacity.longest
+  }
+
+  /** How busy it is now. */
+  load(): EngineLoad {
+    const { running, waiting, capacity } = this.scheduler
+    return {
+      requests: this.requests.size,
+      running: running.length,
+      waiting: waiting.length,
+      freePages: capacity.blocks.free,
+      freeSlots: capacity.freeSlots,
+    }
+  }
+
+  /** Puts a request in the line. Throws KV_TOO_LONG when it can never run, KV_DISPOSED after dispose(). */
+  submit(request: Request<unknown>): void {
+    if (this.disposal) throw disposed()
+    this.scheduler.add(request.sequences[0]!) // the other answers join when the prompt is computed
+    this.requests.add(request)
+    this.wake()
+  }
+
+  /** Ends a request early: with `error`, or without one with what it has so far. Does nothing when it is over. */
+  cancel(request: Request<unknown>, error?: unknown): void {
+    if (!this.requests.delete(request)) return
+    for (const seq of request.sequences) this.scheduler.finish(seq)
+    if (error === undefined) request.interrupt()
+    else request.fail(error)
+    this.wake()
+  }
+
+  /** Ends when the steps in flight have; what is unfinished then is rejected with KV_DISPOSED. */
+  dispose(): Promise<void> {
+    this.disposal ??= this.close()
+    return this.disposal
+  }
+
+  /** Resolves when no step is in flight. */
+  async settled(): Promise<void> {
+    while (this.awake || this.flight.size > 0) await Promise.all(this.flight)
+  }
+
+  /** Throws when a page or a slot of the device is lost or held twice. */
+  check(): void {
+    this.scheduler.check()
+  }
+
+  // Requests that arrive together start together: the loop turns once, after all of them.
+  private wake(): void {
+    if (this.awake) return
+    this.awake = true
+    queueMicrotask(() => {
+      this.awake = false
+      this.advance()
+    })
+  }
+
+  private advance(): void {
+    try {
+      while (this.flight.size < STEPS_IN_FLIGHT && !this.disposal) {
+        const plan = this.scheduler.plan()
+        if (!plan) break
+        this.launch(plan)
+      }
+      if (this.flight.size === 0 && this.requests.size > 0 && !this.disposal)
+        throw new KvasirError(
+          'KV_NATIVE',
+          `the scheduler can run none of ${this.requests.size} requests; this is a bug`,
+        )
+    } catch (error) {
+      for (const request of [...this.requests]) this.cancel(request, error)
+    }
+  }
+
+  private launch(plan: StepPlan<Sequence>): void {
+    const step = this.run(plan).then(() => {
+      this.flight.delete(step)
+      this.wake()
+    })
+    this.flight.add(step)
+  }
+
+  private async run(plan: StepPlan<Sequence>): Promise<void> {
+    try {
+      for (const seq of plan.opened) {
+        this.executor.open(seq.slot, seq.sampler)
+        seq.request.scheduled()
+      }
+      const result = await this.executor.submit(this.writer.write(plan))
+      this.scheduler.complete(plan)
+      this.collect(plan, new StepReader(result))
+    } catch (error) {
+      this.scheduler.complete(plan)
+      this.fail(plan, error)
+    }
+  }
+
+  // Hands the results out. A sequence that was over when this step was already in flight gets nothing.
+  private collect(plan: StepPlan<Sequence>, result: StepReader): void {
+    const now = performance.now()
+    for (const { seq, position } of plan.rows) {
+      const row = result.nextRow()
+      this.settle(seq, now, () => seq.take(row, position))
+    }
+    if (plan.chunks[0]?.seq.work !== 'embed') return
+    const vectors = result.pooled(plan.chunks.length)
+    plan.chunks.forEach(({ seq, start, count }, i) => {
+      this.settle(seq, now, () => seq.takePooled(vectors[i]!, start + count))
+    })
+  }
+
+  private settle(seq: Sequence, now: number, take: () => boolean): void {
+    if (seq.state === 'done') return
+    try {
+      seq.request.progressed(now)
+      if (!take()) return
+      this.scheduler.finish(seq)
+      if (seq.request.ended()) this.requests.delete(seq.request)
+    } catch (error) {
+      this.cancel(seq.request, error) // one request's trouble is not another's
+    }
+  }
+
+  // The step did not run: whoever had tokens or rows in it fails, everybody else goes on.
+  private fail(plan: StepPlan<Sequence>, error: unknown): void {
+    const hit = new Set([...plan.chunks, ...plan.rows].map(({ seq }) => seq.request))
+    for (const request of hit) this.cancel(request, error)
+  }
+
+  private async close(): Promise<void> {
+    await this.settled()
+    for (const request of [...this.requests]) this.cancel(request, disposed())
+    await this.executor.dispose()
+  }
+}
+
+export function disposed(): KvasirError {
+  return new KvasirError('KV_DISPOSED', 'the model was disposed; load it again')
+}

@@ -1,0 +1,163 @@
+// The object that load() gives: one model, every call on it.
+import { KvasirError } from '../errors.ts'
+import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/check.ts'
+import { samplingParams } from '../sampling/params.ts'
+import { call, together } from './call.ts'
+import { EmbedRequest } from './embed-request.ts'
+import { disposed } from './engine.ts'
+import { GenerateRequest } from './generate-request.ts'
+import { Generation } from './generation.ts'
+import { ScoreRequest } from './score-request.ts'
+import type { ChatMessage, EmbedOptions, GenerateOptions, LlmParts, ModelInfo, Prompt, ScoreOptions } from './types.ts'
+
+const ROLES = ['system', 'user', 'assistant', 'tool'] as const
+
+/** A loaded model. Every method may be called at any time, any number of times at once; calls share the steps. */
+export class Llm {
+  /** What was loaded, and how. */
+  readonly info: Readonly<ModelInfo>
+  private disposal: Promise<void> | undefined
+
+  /** Use load(). */
+  constructor(private readonly parts: LlmParts) {
+    this.info = Object.freeze(parts.info)
+  }
+
+  /**
+   * Answers a conversation, or one message of the user, through the checkpoint's chat template.
+   * Await it for the whole answer, iterate it for pieces as they come.
+   *
+   * Rejects with KV_ARGUMENT, KV_TEMPLATE, KV_TOO_LONG, KV_ABORTED, KV_DISPOSED, and KV_UNSUPPORTED where the checkpoint
+   * has no template (use generate()).
+   */
+  chat(messages: string | readonly ChatMessage[], options: GenerateOptions = {}): Generation {
+    return this.generation(options, async () => {
+      const { template, codec } = this.parts
+      if (!template)
+        throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
+      return codec.encode(template(checkedMessages(messages)), false, true)
+    })
+  }
+
+  /**
+   * Continues a text or a list of token ids, with no template around it.
+   * Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_ABORTED, KV_DISPOSED.
+   */
+  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
+    return this.generation(options, () => this.ids('prompt', prompt))
+  }
+
+  /**
+   * One vector of info.hiddenSize numbers for each text, in their order.
+   * Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_ABORTED, KV_DISPOSED.
+   */
+  async embed(texts: string | readonly Prompt[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    checkOptions(options, ['pooling', 'normalize', 'signal'])
+    const pooling = oneOf('pooling', options.pooling, 'mean', ['mean', 'last'])
+    const normalize = boolean('normalize', options.normalize, true)
+    const signal = signalOf(options.signal)
+    const createdAt = performance.now()
+    const list = typeof texts === 'string' ? [texts] : texts
+    if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
+    const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
+    const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt }
+    return together(signal, (group) =>
+      prompts.map((ids) =>
+        call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), group),
+      ),
+    )
+  }
+
+  /**
+   * The natural logarithm of the probability of every token after the first, given those before it: ids.length − 1
+   * numbers. exp(−mean) is the perplexity. Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_ABORTED, KV_DISPOSED.
+   */
+  async score(text: Prompt, options: ScoreOptions = {}): Promise<Float32Array> {
+    checkOptions(options, ['signal'])
+    const signal = signalOf(options.signal)
+    const createdAt = performance.now()
+    const ids = await this.ids('text', text)
+    if (ids.length < 2) throw expected('text', 'at least two tokens, the second being the first one scored', ids.length)
+    const { engine, programs } = this.parts
+    return call(engine, (outcome) => new ScoreRequest(outcome, ids, programs.generate, createdAt), signal)
+  }
+
+  /** The ids of a text: with `special`, BOS and EOS as the checkpoint asks, as generate() takes them (default). */
+  async tokenize(text: string, { special = true }: { special?: boolean } = {}): Promise<number[]> {
+    if (typeof text !== 'string') throw expected('text', 'a string', text)
+    this.checkAlive()
+    return [...(await this.parts.codec.encode(text, special, true))]
+  }
+
+  /** The text of ids; control tokens are left out, an unfinished character becomes U+FFFD. */
+  detokenize(ids: ArrayLike<number>): string {
+    this.checkAlive()
+    return this.parts.codec.decode(this.checkedIds('ids', ids))
+  }
+
+  /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */
+  dispose(): Promise<void> {
+    this.disposal ??= this.parts.engine.dispose().then(() => this.parts.release())
+    return this.disposal
+  }
+
+  /** `await using llm = await load(…)` disposes it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  private generation(options: GenerateOptions, prompt: () => Promise<Int32Array>): Generation {
+    const { engine, codec, programs, stopTokens } = this.parts
+    return new Generation(
+      engine,
+      async (listener, createdAt) => {
+        const params = samplingParams(options, this.info.vocabSize, stopTokens)
+        this.checkAlive()
+        const ids = await prompt()
+        return new GenerateRequest(listener, {
+          prompt: ids,
+          params,
+          longest: engine.longest,
+          program: programs.generate,
+          detokenizer: () => codec.detokenizer(),
+          createdAt,
+        })
+      },
+      options?.signal,
+    )
+  }
+
+  private async ids(name: string, prompt: Prompt): Promise<Int32Array> {
+    this.checkAlive()
+    const ids =
+      typeof prompt === 'string' ? await this.parts.codec.encode(prompt, true, true) : this.checkedIds(name, prompt)
+    if (ids.length === 0) throw expected(name, 'at least one token', prompt)
+    return ids
+  }
+
+  private checkedIds(name: string, ids: ArrayLike<number>): Int32Array {
+    if (typeof ids !== 'object' || ids === null || !Number.isInteger(ids.length))
+      throw expected(name, 'a string or an array of token ids', ids)
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!
+      if (!Number.isInteger(id) || id < 0 || id >= this.info.vocabSize)
+        throw expected(`${name}[${i}]`, `a token id from 0 to ${this.info.vocabSize - 1}`, id)
+    }
+    return Int32Array.from(ids)
+  }
+
+  private checkAlive(): void {
+    if (this.disposal) throw disposed()
+  }
+}
+
+function checkedMessages(messages: string | readonly ChatMessage[]): readonly ChatMessage[] {
+  if (typeof messages === 'string') return [{ role: 'user', content: messages }]
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw expected('messages', 'a string or a list of { role, content }', messages)
+  messages.forEach((message, i) => {
+    oneOf(`messages[${i}].role`, message?.role ?? null, 'user', ROLES)
+    if (typeof message.content !== 'string') throw expected(`messages[${i}].content`, 'a string', message.content)
+  })
+  return messages
+}

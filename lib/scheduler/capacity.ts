@@ -1,0 +1,121 @@
+// Who may hold memory: pages of the KV cache and slots on the device. What is given up while steps that use it are in
+// flight waits behind a fence, the number of the last such step, and is free when that step has run.
+import { type BlockAllocator, PAGE_TOKENS, pagesFor } from '../cache/block-allocator.ts'
+import { BlockTable } from '../cache/block-table.ts'
+import { KvasirError } from '../errors.ts'
+import type { Limits } from './limits.ts'
+import type { Scheduled } from './scheduled.ts'
+
+interface Fenced {
+  step: number
+  blocks: BlockTable
+  slot: number
+}
+
+export class Capacity {
+  private readonly slots: number[]
+  private fenced: Fenced[] = []
+  private fencedPages = 0
+  private completed = 0
+
+  constructor(
+    readonly blocks: BlockAllocator,
+    private readonly limits: Limits,
+  ) {
+    const count = limits.maxSequences
+    this.slots = Array.from({ length: count }, (_, i) => count - 1 - i)
+  }
+
+  get freeSlots(): number {
+    return this.slots.length
+  }
+
+  /** Tokens that one sequence can ever keep. */
+  get longest(): number {
+    return Math.min(this.limits.context, this.blocks.pages * PAGE_TOKENS)
+  }
+
+  /** Refuses at once what can never run. */
+  checkFits(seq: Scheduled): void {
+    const { context, maxSequences, maxRows } = this.limits
+    if (seq.limit > context) throw tooLong(seq, `the context is ${context} tokens`)
+    if (pagesFor(seq.mostCached) > this.blocks.pages)
+      throw tooLong(seq, `the KV cache has ${this.blocks.pages} pages of ${PAGE_TOKENS} tokens`)
+    const answers = 1 + seq.forks.length
+    const most = Math.min(maxSequences, maxRows)
+    if (answers > most)
+      throw new KvasirError(
+        'KV_ARGUMENT',
+        `n: expected at most ${most}, for so many sequences was the model loaded, found ${answers}; ` +
+          'lower n or load with a larger maxSequences',
+      )
+  }
+
+  /** True when `seq` can start now: slots for it and its forks, pages for all of its tokens. */
+  admits(seq: Scheduled): boolean {
+    const slots = seq.slot < 0 ? 1 + seq.forks.length : 0
+    return this.slots.length >= slots && this.blocks.free >= pagesFor(seq.length)
+  }
+
+  takeSlot(seq: Scheduled): void {
+    seq.slot = this.slots.pop()!
+  }
+
+  /** Pages that the next `count` tokens of `seq` need. */
+  missing(seq: Scheduled, count: number): number {
+    return seq.blocks.missing(this.blocks, seq.computed, seq.computed + count)
+  }
+
+  /** True if `pages` will be free once the steps in flight have run. */
+  awaits(pages: number): boolean {
+    return this.fencedPages > 0 && this.blocks.free + this.fencedPages >= pages
+  }
+
+  /** Gives up the pages of `seq`, and its slot unless it comes back. */
+  release(seq: Scheduled, keepSlot: boolean): void {
+    const fenced = { step: seq.lastStep, blocks: seq.blocks, slot: keepSlot ? -1 : seq.slot }
+    seq.blocks = new BlockTable()
+    if (!keepSlot) seq.slot = -1
+    if (fenced.step <= this.completed) this.free(fenced)
+    else {
+      this.fenced.push(fenced)
+      this.fencedPages += fenced.blocks.count
+    }
+  }
+
+  /** Step number `step` has run, and so have all before it. */
+  complete(step: number): void {
+    this.completed = step
+    if (this.fenced.length === 0) return
+    const open = this.fenced.filter((entry) => entry.step <= step)
+    this.fenced = this.fenced.filter((entry) => entry.step > step)
+    for (const entry of open) {
+      this.fencedPages -= entry.blocks.count
+      this.free(entry)
+    }
+  }
+
+  /** Throws unless every page and slot is free, fenced or held by one of `live`, exactly once. */
+  check(live: Scheduled[]): void {
+    const tables = [...this.fenced.map((entry) => entry.blocks), ...live.map((seq) => seq.blocks)]
+    this.blocks.check(tables.map((table) => table.list()))
+    const slots = [...this.slots, ...this.fenced.map((entry) => entry.slot), ...live.map((seq) => seq.slot)]
+    const held = slots.filter((slot) => slot >= 0)
+    const count = this.limits.maxSequences
+    if (held.length !== count || new Set(held).size !== count)
+      throw new Error(`${count} slots, but ${held.length} accounted for: ${held.sort((a, b) => a - b)}`)
+  }
+
+  private free(entry: Fenced): void {
+    entry.blocks.release(this.blocks)
+    if (entry.slot >= 0) this.slots.push(entry.slot)
+  }
+}
+
+function tooLong(seq: Scheduled, room: string): KvasirError {
+  const wanted =
+    seq.work === 'generate'
+      ? `prompt (${seq.length}) and maxTokens (${seq.limit - seq.length}) need ${seq.limit} tokens`
+      : `the text has ${seq.length} tokens`
+  return new KvasirError('KV_TOO_LONG', `${wanted}, but ${room}; shorten it, or load with a larger context`)
+}

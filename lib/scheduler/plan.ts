@@ -1,0 +1,35 @@
+// What one step computes. Made by the scheduler, written as integers by lib/engine/step.ts, read back with its result.
+import type { Scheduled } from './scheduled.ts'
+
+/** Tokens [start, start + count) of a sequence. */
+export interface Chunk<S> {
+  seq: S
+  start: number
+  count: number
+}
+
+/** A row whose logits are wanted: the token at `position` of the sequence, `index` in the step. */
+export interface Row<S> {
+  seq: S
+  index: number
+  position: number
+  /** True: give the probability of the token that follows. False: sample it. */
+  scored: boolean
+}
+
+export class StepPlan<S extends Scheduled = Scheduled> {
+  readonly chunks: Chunk<S>[] = []
+  readonly rows: Row<S>[] = []
+  /** Page from, page to, …: done before anything else in the step. */
+  readonly copies: number[] = []
+  /** Sequences that got their slot now: their samplers are set before the step. */
+  readonly opened: S[] = []
+  readonly preempted: S[] = []
+  tokens = 0
+  blocks = 0
+
+  constructor(
+    readonly step: number,
+    readonly program: number,
+  ) {}
+}

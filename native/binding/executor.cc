@@ -1,0 +1,185 @@
+// createExecutor(options) → { open(slot, sampler), submit(step) → Promise, dispose() → Promise, stats() }.
+//
+// A step is copied in and its result copied out; between the two no JavaScript value is touched.
+#include "native/executor/executor.h"
+
+#include <sys/resource.h>
+
+#include "native/base/cpu_count.h"
+#include "native/binding/model.h"
+
+namespace kvasir::binding {
+namespace {
+
+int32_t int_of(Napi::Object object, const char* name, int32_t low) {
+  const Napi::Value value = object.Get(name);
+  KV_CHECK(value.IsNumber(), "KV_ARGUMENT", name, ": expected a number");
+  const int32_t number = value.As<Napi::Number>().Int32Value();
+  KV_CHECK(number >= low, "KV_ARGUMENT", name, " is ", number, ", expected at least ", low);
+  return number;
+}
+
+float float_of(Napi::Object object, const char* name) { return object.Get(name).ToNumber().FloatValue(); }
+
+std::vector<int32_t> ids_of(Napi::Value value, const char* name) {
+  KV_CHECK(is_int32_array(value), "KV_ARGUMENT", name, ": expected an Int32Array");
+  const auto ids = value.As<Napi::Int32Array>();
+  return {ids.Data(), ids.Data() + ids.ElementLength()};
+}
+
+SamplerParams sampler_of(Napi::Object from) {
+  SamplerParams params;
+  params.temperature = float_of(from, "temperature");
+  params.top_k = int_of(from, "topK", 0);
+  params.top_p = float_of(from, "topP");
+  params.min_p = float_of(from, "minP");
+  params.repetition_penalty = float_of(from, "repetitionPenalty");
+  params.frequency_penalty = float_of(from, "frequencyPenalty");
+  params.presence_penalty = float_of(from, "presencePenalty");
+  const auto seed = from.Get("seed").As<Napi::Array>();
+  params.seed = uint64_t{seed.Get(uint32_t{0}).ToNumber().Uint32Value()} |
+                uint64_t{seed.Get(uint32_t{1}).ToNumber().Uint32Value()} << 32;
+  params.top_logprobs = int_of(from, "topLogprobs", -1);
+  KV_CHECK(params.top_logprobs <= kMaxTopLogprobs, "KV_ARGUMENT", "topLogprobs is ", params.top_logprobs,
+           ", expected at most ", kMaxTopLogprobs);
+  params.stop_tokens = ids_of(from.Get("stopTokens"), "stopTokens");
+  const std::vector<int32_t> bias = ids_of(from.Get("biasIds"), "biasIds");
+  const auto values = from.Get("biasValues").As<Napi::Float32Array>();
+  KV_CHECK(values.ElementLength() == bias.size(), "KV_ARGUMENT", "biasValues and biasIds differ in length");
+  for (size_t i = 0; i < bias.size(); ++i) params.logit_bias.emplace_back(bias[i], values[i]);
+  return params;
+}
+
+class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Executor",
+        {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
+         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
+  }
+
+  explicit ExecutorWrap(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<ExecutorWrap>(info), addon_(Addon::of(info.Env())) {
+    guarded(info.Env(), [&] {
+      KV_CHECK(info[0].IsObject(), "KV_ARGUMENT", "createExecutor: expected options");
+      const auto from = info[0].As<Napi::Object>();
+      ExecutorOptions options;
+      options.threads = int_of(from, "threads", 1);
+      options.slots = int_of(from, "slots", 1);
+      options.background = from.Get("priority").ToString().Utf8Value() == "background";
+      options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
+      options.kv.pages = int_of(from, "pages", 1);
+      options.kv.layers = int_of(from, "layers", 1);
+      options.kv.kv_heads = int_of(from, "kvHeads", 1);
+      options.kv.head_dim = int_of(from, "headDim", 1);
+      std::vector<std::shared_ptr<const Program>> programs;
+      const auto list = from.Get("programs").As<Napi::Array>();
+      for (uint32_t i = 0; i < list.Length(); ++i) programs.push_back(program_of(list.Get(i)));
+      executor_ = std::make_shared<Executor>(options, weights_of(from.Get("weights")), std::move(programs));
+    });
+    stop_id_ = addon_.on_close([executor = executor_] { executor->stop(); });
+  }
+
+  ~ExecutorWrap() override { addon_.forget(stop_id_); }
+
+ private:
+  std::shared_ptr<Executor> executor() const {
+    KV_CHECK(executor_, "KV_DISPOSED", "the executor was disposed");
+    return executor_;
+  }
+
+  void open(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      KV_CHECK(info[0].IsNumber() && info[1].IsObject(), "KV_ARGUMENT", "open: expected a slot and a sampler");
+      const auto from = info[1].As<Napi::Object>();
+      executor()->open(info[0].As<Napi::Number>().Int32Value(), sampler_of(from), ids_of(from.Get("prompt"), "prompt"));
+    });
+  }
+
+  Napi::Value submit(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const auto running = executor();
+      auto words = ids_of(info[0], "step");
+      auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(info.Env()));
+      Addon& addon = addon_;
+      running->submit(std::move(words), [&addon, deferred](std::vector<int32_t> result, std::optional<Error> error) {
+        addon.post([&addon, deferred, result = std::move(result), error = std::move(error)](Napi::Env env) {
+          addon.release(env);
+          if (error) {
+            deferred->Reject(js_error(env, *error).Value());
+            return;
+          }
+          auto words = Napi::Int32Array::New(env, result.size());
+          std::copy(result.begin(), result.end(), words.Data());
+          deferred->Resolve(words);
+        });
+      });
+      addon.hold(info.Env());  // after submit(): it throws when the executor is stopping
+      return deferred->Promise();
+    });
+  }
+
+  Napi::Value dispose(const Napi::CallbackInfo& info) {
+    addon_.forget(stop_id_);
+    auto executor = std::move(executor_);
+    executor_.reset();
+    return run_async<bool>(
+        info.Env(),
+        [executor]() mutable {
+          if (executor) executor->stop();
+          executor.reset();
+          return true;
+        },
+        [](Napi::Env env, bool&) { return env.Undefined(); });
+  }
+
+  Napi::Value stats(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const auto running = executor();
+      const ExecutorStats stats = running->stats();
+      auto result = Napi::Object::New(info.Env());
+      result.Set("steps", static_cast<double>(stats.steps));
+      result.Set("busyMs", stats.busy_ms);
+      result.Set("arenaBytes", static_cast<double>(stats.arena_bytes));
+      result.Set("kvBytes", static_cast<double>(stats.kv_bytes));
+      result.Set("threads", running->threads());
+      return result;
+    });
+  }
+
+  Addon& addon_;
+  int stop_id_ = 0;
+  std::shared_ptr<Executor> executor_;
+};
+
+Napi::Value info_object(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const char* error = nullptr;
+    const cpu::KernelTable* kernels = cpu::select_kernels(&error);
+    KV_CHECK(kernels, "KV_UNSUPPORTED", error);
+    auto result = Napi::Object::New(info.Env());
+    result.Set("isa", kernels->isa);
+    result.Set("cores", usable_cores());
+    return result;
+  });
+}
+
+Napi::Value peak_memory(const Napi::CallbackInfo& info) {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return Napi::Number::New(info.Env(), static_cast<double>(usage.ru_maxrss) * 1024);
+}
+
+}  // namespace
+
+void register_executor(Napi::Env env, Napi::Object exports) {
+  exports.Set("Executor", ExecutorWrap::define(env));
+  exports.Set("createExecutor", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
+                return info.This().As<Napi::Object>().Get("Executor").As<Napi::Function>().New({info[0]});
+              }));
+  exports.Set("info", Napi::Function::New(env, info_object));
+  exports.Set("peakMemory", Napi::Function::New(env, peak_memory));
+}
+
+}  // namespace kvasir::binding

@@ -1,0 +1,162 @@
+// What attention does with one page for the rows of a tile: scores, weights, and the weighted sum of values.
+// A row is one query head of one token; the R rows of a tile share a KV head, so that its K and V are read once.
+//
+//   q       [R][dim] f32, or s8 with a scale a row     scores, weights  [R][32] f32
+//   keys    [dim][32] f32, or [dim / 4][32][4] s8: the page's K, transposed
+//   values  [32][padded] f32                           acc              [R][padded] f32, padded = dim rounded up to 16
+//
+// Scores of f32: one fma chain in ascending dim. Of s8: exact integers. Sums over values: one fma chain in ascending
+// token. None of it depends on how many rows there are.
+#pragma once
+
+#include "native/cpu/vec.h"
+#include "native/ops/kv_cache.h"
+
+namespace kvasir::cpu::KVASIR_ISA {
+
+constexpr int kVectors = kPageTokens / kLanes;  // of a row of scores
+
+// out[c][token] = in[token][c] ^ flip for the words c < count of every token's row; rows are `stride` bytes apart.
+template <uint32_t flip>
+KV_INLINE void transpose_words(const uint8_t* in, int64_t stride, int count, uint32_t* out) {
+  typedef uint32_t u32x4 __attribute__((vector_size(16)));
+  int c = 0;
+  for (; c + 4 <= count; c += 4) {
+    for (int token = 0; token < kPageTokens; token += 4) {
+      u32x4 a, b, d, e;
+      __builtin_memcpy(&a, in + (token + 0) * stride + c * 4, 16);
+      __builtin_memcpy(&b, in + (token + 1) * stride + c * 4, 16);
+      __builtin_memcpy(&d, in + (token + 2) * stride + c * 4, 16);
+      __builtin_memcpy(&e, in + (token + 3) * stride + c * 4, 16);
+      a ^= flip, b ^= flip, d ^= flip, e ^= flip;
+      const u32x4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const u32x4 de0 = __builtin_shufflevector(d, e, 0, 4, 1, 5), de1 = __builtin_shufflevector(d, e, 2, 6, 3, 7);
+      const u32x4 column[4] = {
+          __builtin_shufflevector(ab0, de0, 0, 1, 4, 5), __builtin_shufflevector(ab0, de0, 2, 3, 6, 7),
+          __builtin_shufflevector(ab1, de1, 0, 1, 4, 5), __builtin_shufflevector(ab1, de1, 2, 3, 6, 7)};
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) __builtin_memcpy(out + (c + i) * kPageTokens + token, &column[i], 16);
+    }
+  }
+  for (; c < count; ++c)
+    for (int token = 0; token < kPageTokens; ++token) {
+      __builtin_memcpy(out + c * kPageTokens + token, in + token * stride + c * 4, 4);
+      out[c * kPageTokens + token] ^= flip;
+    }
+}
+
+// scores[r][token] = q[r]·keys[token] for `rows` rows, unscaled.
+template <int rows>
+KV_INLINE void score_f32(const float* q, const float* keys, int dim, float* scores) {
+  f32x16 acc[rows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = set1(0.0f);
+  for (int d = 0; d < dim; ++d) {
+    const f32x16 low = load(keys + d * kPageTokens), high = load(keys + d * kPageTokens + kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+      const f32x16 x = set1(q[r * dim + d]);
+      acc[r][0] = fma(low, x, acc[r][0]);
+      acc[r][1] = fma(high, x, acc[r][1]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+    store(scores + r * kPageTokens, acc[r][0]);
+    store(scores + r * kPageTokens + kLanes, acc[r][1]);
+  }
+}
+
+// The same in integers; `start[r]` undoes the bias of the keys where there is one.
+template <int rows>
+KV_INLINE void score_s8(const int8_t* q, const int32_t* start, const uint8_t* keys, int dim, float* scores) {
+  i32x16 acc[rows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = set1(start[r]);
+  for (int d = 0; d < dim; d += 4) {
+    const i32x16 low = load_bytes(keys + d * kPageTokens), high = load_bytes(keys + d * kPageTokens + 64);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+      int32_t x;
+      __builtin_memcpy(&x, q + r * dim + d, 4);
+      acc[r][0] = dot4(acc[r][0], low, x);
+      acc[r][1] = dot4(acc[r][1], high, x);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) {
+    store(scores + r * kPageTokens, to_f32(acc[r][0]));
+    store(scores + r * kPageTokens + kLanes, to_f32(acc[r][1]));
+  }
+}
+
+// acc[r] += Σ weights[r][token]·values[token] over tokens begin ≤ token < end, for `rows` rows and `vectors` vectors.
+template <int rows, int vectors>
+KV_INLINE void weigh(const float* weights, const float* values, int padded, int begin, int end, float* acc) {
+  f32x16 sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) sum[r][v] = load(acc + r * padded + v * kLanes);
+  for (int token = begin; token < end; ++token) {
+    const float* at = values + token * padded;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+      const f32x16 w = set1(weights[r * kPageTokens + token]);
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) sum[r][v] = fma(w, load(at + v * kLanes), sum[r][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) store(acc + r * padded + v * kLanes, sum[r][v]);
+}
+
+template <int rows>
+KV_INLINE void weigh_rows(const float* weights, const float* values, int padded, int begin, int end, float* acc) {
+  int d = 0;
+  for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
+    weigh<rows, kTileVectors>(weights, values + d, padded, begin, end, acc + d);
+  for (; d < padded; d += kLanes) weigh<rows, 1>(weights, values + d, padded, begin, end, acc + d);
+}
+
+// The running state of a row: the largest score so far and the sum of weights relative to it.
+struct Running {
+  float max;
+  float sum;
+};
+
+// One step of the online softmax: the scores of a page (scaled) become weights in `out`; acc and sum are rescaled when
+// the maximum moves. A token outside [begin, end) weighs 0 whatever its slot holds. `by` multiplies the weights that
+// are stored but not their sum: the scales of the values, or null.
+KV_INLINE void soften(f32x16 low, f32x16 high, int begin, int end, const float* by, Running* running, float* acc,
+                      int padded, float* out) {
+  const mask16 sees_low = lane_range(begin, end), sees_high = lane_range(begin - kLanes, end - kLanes);
+  low = select(sees_low, low, set1(-kInfinity));
+  high = select(sees_high, high, set1(-kInfinity));
+  const float top = reduce_max(max(low, high));
+  if (!(top <= running->max)) {
+    const f32x16 past = exp(set1(running->max - top));
+    running->sum *= first(past);
+    running->max = top;
+    for (int d = 0; d < padded; d += kLanes) store(acc + d, mul(load(acc + d), past));
+  }
+  low = select(sees_low, exp(sub(low, set1(running->max))), set1(0.0f));
+  high = select(sees_high, exp(sub(high, set1(running->max))), set1(0.0f));
+  running->sum += reduce_add(add(low, high));
+  store(out, by ? mul(low, load(by)) : low);
+  store(out + kLanes, by ? mul(high, load(by + kLanes)) : high);
+}
+
+// total ⊕= part, where each is a softmax over its own tokens.
+KV_INLINE void merge(const Running& part, const float* part_acc, int padded, Running* total, float* total_acc) {
+  const float top = part.max > total->max ? part.max : total->max;
+  const f32x16 past = exp(set1(total->max - top)), now = exp(set1(part.max - top));
+  total->sum = first(fma(set1(part.sum), now, mul(set1(total->sum), past)));
+  total->max = top;
+  for (int d = 0; d < padded; d += kLanes)
+    store(total_acc + d, fma(load(part_acc + d), now, mul(load(total_acc + d), past)));
+}
+
+}  // namespace kvasir::cpu::KVASIR_ISA

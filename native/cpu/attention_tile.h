@@ -1,0 +1,191 @@
+// A tile of attention: the query heads of one KV head (at most kMaxRows of them) for a few consecutive tokens of one
+// sequence. Decode is a tile of one token, prefill many of several: a row's arithmetic is the same.
+#pragma once
+
+#include "native/cpu/attention_page.h"
+#include "native/ops/attention.h"
+
+namespace kvasir::cpu::KVASIR_ISA {
+
+constexpr int kMaxRows = 32;
+
+struct Tile {
+  int sequence;
+  int token;     // the first, among the packed tokens
+  int tokens;    // rows = tokens × heads, a token's heads together
+  int position;  // of the first token
+  int head;      // the first query head
+  int heads;
+  int kv_head;
+};
+
+struct Buffers {
+  alignas(64) float q[kMaxRows * kMaxHeadDim];  // or s8
+  float q_scale[kMaxRows];
+  int32_t q_start[kMaxRows];
+  alignas(64) float keys[kMaxHeadDim * kPageTokens];  // transposed; or s8
+  alignas(64) float values[kPageTokens * kMaxHeadDim];
+  alignas(64) float scores[kMaxRows * kPageTokens];
+  alignas(64) float acc[kMaxRows * kMaxHeadDim];
+  alignas(64) float total_acc[kMaxRows * kMaxHeadDim];
+  Running running[kMaxRows];
+  Running total[kMaxRows];
+
+  int8_t* q8() { return reinterpret_cast<int8_t*>(q); }
+  uint8_t* key_bytes() { return reinterpret_cast<uint8_t*>(keys); }
+};
+
+KV_INLINE int padded_dim(const Attention& op) { return (op.kv.head_dim + kLanes - 1) / kLanes * kLanes; }
+KV_INLINE int first_visible(const Attention& op, int position) {
+  return op.window > 0 && position >= op.window ? position - op.window + 1 : 0;
+}
+
+// The tile's queries: as they are, or in s8 for kv8, with the softmax scale folded into theirs.
+static void load_queries(const Attention& op, const Tile& tile, Buffers& at) {
+  const int dim = op.kv.head_dim;
+  for (int r = 0; r < tile.tokens * tile.heads; ++r) {
+    const float* q = op.qkv.f32(tile.token + r / tile.heads) + int64_t{tile.head + r % tile.heads} * dim;
+    if (op.kv.dtype == Dtype::kv8) {
+      int8_t* q8 = at.q8() + r * dim;
+      at.q_scale[r] = quantize_row(q, dim, q8) * op.scale;
+      int32_t sum = 0;
+      for (int i = 0; i < dim; ++i) sum += q8[i];
+      at.q_start[r] = kDotBiased ? -128 * sum : 0;
+    } else {
+      for (int i = 0; i < dim; ++i) at.q[r * dim + i] = q[i];
+    }
+  }
+}
+
+// A page into the buffers: K transposed, V as f32. Only tokens before `end` were ever written; the others' scores are
+// computed from whatever is there and never looked at.
+static void load_page(const KvCache& kv, uint8_t* head_page, int end, Buffers& at) {
+  const int dim = kv.head_dim, padded = (dim + kLanes - 1) / kLanes * kLanes;
+  uint8_t *keys = kv.keys(head_page), *values = kv.values(head_page);
+  uint32_t* transposed = reinterpret_cast<uint32_t*>(at.keys);
+  if (kv.dtype == Dtype::kv8) {
+    transpose_words<kDotBiased ? 0x80808080u : 0u>(keys, dim, dim / 4, transposed);
+    for (int t = 0; t < end; ++t)
+      for (int d = 0; d < dim; d += kLanes)
+        store(at.values + t * padded + d, load_s8(reinterpret_cast<int8_t*>(values) + t * dim + d, dim - d));
+  } else if (kv.dtype == Dtype::f16) {
+    const auto widen = [&](const uint8_t* rows) KV_LAMBDA {
+      const uint16_t* half = reinterpret_cast<const uint16_t*>(rows);
+      for (int t = 0; t < end; ++t)
+        for (int d = 0; d < dim; d += kLanes) store(at.values + t * padded + d, load_f16(half + t * dim + d, dim - d));
+    };
+    widen(keys);
+    transpose_words<0>(reinterpret_cast<uint8_t*>(at.values), padded * 4, dim, transposed);
+    widen(values);
+  } else {
+    transpose_words<0>(keys, dim * 4, dim, transposed);
+    const float* v = reinterpret_cast<float*>(values);
+    for (int t = 0; t < end; ++t)
+      for (int d = 0; d < dim; d += kLanes) store(at.values + t * padded + d, load(v + t * dim + d, dim - d));
+  }
+}
+
+// Scores of rows [begin, end) against the loaded page, unscaled.
+template <int rows>
+KV_INLINE void score_some(const KvCache& kv, int r, Buffers& at) {
+  const int dim = kv.head_dim;
+  float* scores = at.scores + r * kPageTokens;
+  if (kv.dtype == Dtype::kv8)
+    score_s8<rows>(at.q8() + r * dim, at.q_start + r, at.key_bytes(), dim, scores);
+  else
+    score_f32<rows>(at.q + r * dim, at.keys, dim, scores);
+}
+static void score(const KvCache& kv, int begin, int end, Buffers& at) {
+  int r = begin;
+  for (; r + kTileRows <= end; r += kTileRows) score_some<kTileRows>(kv, r, at);
+  if (kTileRows > 3 && r + 3 <= end) score_some<3>(kv, r, at), r += 3;
+  if (kTileRows > 2 && r + 2 <= end) score_some<2>(kv, r, at), r += 2;
+  if (r < end) score_some<1>(kv, r, at);
+}
+
+// acc of rows [begin, end) += weights · values, over the page's tokens [first, last).
+template <int rows>
+KV_INLINE void weigh_some(int padded, int r, int first, int last, Buffers& at) {
+  weigh_rows<rows>(at.scores + r * kPageTokens, at.values, padded, first, last, at.acc + r * padded);
+}
+static void weigh_all(int padded, int begin, int end, int first, int last, Buffers& at) {
+  int r = begin;
+  for (; r + kTileRows <= end; r += kTileRows) weigh_some<kTileRows>(padded, r, first, last, at);
+  if (kTileRows > 3 && r + 3 <= end) weigh_some<3>(padded, r, first, last, at), r += 3;
+  if (kTileRows > 2 && r + 2 <= end) weigh_some<2>(padded, r, first, last, at), r += 2;
+  if (r < end) weigh_some<1>(padded, r, first, last, at);
+}
+
+// One page, for every token of the tile that sees some of it.
+static void attend_page(const Attention& op, const Tile& tile, int page_position, Buffers& at) {
+  const KvCache& kv = op.kv;
+  const int padded = padded_dim(op);
+  const auto begin_of = [&](int token) KV_LAMBDA {
+    const int begin = first_visible(op, tile.position + token) - page_position;
+    return begin > 0 ? begin : 0;
+  };
+  const auto end_of = [&](int token) KV_LAMBDA {
+    const int end = tile.position + token + 1 - page_position;
+    return end < kPageTokens ? end : kPageTokens;
+  };
+  int from = 0, to = tile.tokens;
+  while (from < to && begin_of(from) >= end_of(from)) ++from;
+  while (to > from && begin_of(to - 1) >= end_of(to - 1)) --to;
+  if (from == to) return;
+
+  const StepSequences& sequences = op.sequences;
+  const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
+  uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
+  load_page(kv, head_page, end_of(to - 1), at);
+  score(kv, from * tile.heads, to * tile.heads, at);
+
+  const float *key_scales = kv.key_scales(head_page), *value_scales = kv.value_scales(head_page);
+  const bool quantised = kv.dtype == Dtype::kv8;
+  for (int token = from; token < to; ++token) {
+    for (int r = token * tile.heads; r < (token + 1) * tile.heads; ++r) {
+      float* scores = at.scores + r * kPageTokens;
+      f32x16 low_by = set1(quantised ? at.q_scale[r] : op.scale), high_by = low_by;
+      if (quantised) low_by = mul(low_by, load(key_scales)), high_by = mul(high_by, load(key_scales + kLanes));
+      soften(mul(load(scores), low_by), mul(load(scores + kLanes), high_by), begin_of(token), end_of(token),
+             quantised ? value_scales : nullptr, at.running + r, at.acc + r * padded, padded, scores);
+    }
+  }
+  // Tokens that see the same part of the page go together.
+  for (int token = from; token < to;) {
+    const int first = begin_of(token), last = end_of(token);
+    int after = token + 1;
+    while (after < to && begin_of(after) == first && end_of(after) == last) ++after;
+    weigh_all(padded, token * tile.heads, after * tile.heads, first, last, at);
+    token = after;
+  }
+}
+
+// The part of the tile's attention that lies in one split, into running and acc.
+static void attend_split(const Attention& op, const Tile& tile, int split, Buffers& at) {
+  const int rows = tile.tokens * tile.heads, padded = padded_dim(op);
+  for (int r = 0; r < rows; ++r) at.running[r] = {-kInfinity, 0.0f};
+  for (int i = 0; i < rows * padded; i += kLanes) store(at.acc + i, set1(0.0f));
+  const int seen = first_visible(op, tile.position) / kPageTokens * kPageTokens;
+  const int last = tile.position + tile.tokens;
+  const int begin = seen > split * kSplitTokens ? seen : split * kSplitTokens;
+  const int end = last < (split + 1) * kSplitTokens ? last : (split + 1) * kSplitTokens;
+  for (int page = begin; page < end; page += kPageTokens) attend_page(op, tile, page, at);
+}
+
+// y = acc / sum, for one row.
+static void write_row(const Attention& op, int token, int head, const Running& running, const float* acc) {
+  const int dim = op.kv.head_dim;
+  const f32x16 by = set1(1.0f / running.sum);
+  const int64_t column = int64_t{head} * dim;
+  if (op.y.dtype == Dtype::act8) {
+    for (int d = 0; d < dim; d += kGroup) {
+      const int64_t group = (column + d) / kGroup;
+      quantize_group(mul(load(acc + d), by), mul(load(acc + d + kLanes), by), op.y.q(token) + column + d,
+                     op.y.scale(token) + group, op.y.sum(token) + group);
+    }
+  } else {
+    for (int d = 0; d < dim; d += kLanes) store(op.y.f32(token) + column + d, mul(load(acc + d), by), dim - d);
+  }
+}
+
+}  // namespace kvasir::cpu::KVASIR_ISA

@@ -1,0 +1,54 @@
+// swiglu and add. Reference: test/reference/rowwise.ts
+#include "native/cpu/kernels.h"
+#include "native/cpu/vec.h"
+
+namespace kvasir::cpu::KVASIR_ISA {
+namespace {
+
+constexpr int kChunk = 256;  // columns that one thread takes at a time, so that a single row is shared too
+
+KV_INLINE f32x16 silu(f32x16 x) { return div(x, add(set1(1.0f), exp(sub(set1(0.0f), x)))); }
+
+// Calls body(row, first column, last column + 1) for this thread's chunks of [rows, columns].
+template <typename Body>
+KV_INLINE void over_chunks(int64_t rows, int64_t columns, const Worker& worker, Body body) {
+  const int64_t chunks = (columns + kChunk - 1) / kChunk;
+  const Range all = worker.share(rows * chunks);
+  for (int64_t at = all.begin; at < all.end; ++at) {
+    const int64_t begin = at % chunks * kChunk;
+    body(at / chunks, begin, begin + kChunk < columns ? begin + kChunk : columns);
+  }
+}
+
+}  // namespace
+
+void swiglu(const SwiGlu& op, const Worker& worker) {
+  const bool quantised = op.y.dtype == Dtype::act8;
+  const int64_t dim = op.y.dim;
+  over_chunks(op.y.rows, dim, worker, [&](int64_t row, int64_t begin, int64_t end) {
+    const float *gate = op.x.f32(row), *up = gate + dim;
+    if (quantised) {
+      for (int64_t j = begin; j < end; j += kGroup) {
+        const f32x16 low = mul(silu(load(gate + j)), load(up + j));
+        const f32x16 high = mul(silu(load(gate + j + kLanes)), load(up + j + kLanes));
+        quantize_group(low, high, op.y.q(row) + j, op.y.scale(row) + j / kGroup, op.y.sum(row) + j / kGroup);
+      }
+    } else {
+      for (int64_t j = begin; j < end; j += kLanes) {
+        const f32x16 product = mul(silu(load(gate + j, end - j)), load(up + j, end - j));
+        store(op.y.f32(row) + j, product, end - j);
+      }
+    }
+  });
+}
+
+void add(const Add& op, const Worker& worker) {
+  over_chunks(op.y.rows, op.y.dim, worker, [&](int64_t row, int64_t begin, int64_t end) {
+    const float* x = op.x.f32(row);
+    float* y = op.y.f32(row);
+    for (int64_t j = begin; j < end; j += kLanes)
+      store(y + j, add(load(y + j, end - j), load(x + j, end - j)), end - j);
+  });
+}
+
+}  // namespace kvasir::cpu::KVASIR_ISA

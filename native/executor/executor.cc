@@ -1,0 +1,169 @@
+#include "native/executor/executor.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+namespace kvasir {
+namespace {
+
+const cpu::KernelTable* kernels_or_throw() {
+  const char* error = nullptr;
+  const cpu::KernelTable* table = cpu::select_kernels(&error);
+  KV_CHECK(table, "KV_UNSUPPORTED", error);
+  return table;
+}
+
+std::vector<int32_t> result_words(const StepBuffers& step, const Program& program,
+                                  const std::vector<SequenceSlot>& slots) {
+  std::vector<int32_t> words;
+  for (int32_t r = 0; r < step.rows; ++r) {
+    const SampleResult& result = step.results[r];
+    words.insert(words.end(),
+                 {result.id, std::bit_cast<int32_t>(result.logprob), result.stop ? kFlagStop : 0, result.top_count});
+    for (int i = 0; i < result.top_count; ++i) {
+      words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
+    }
+  }
+  if (!program.pools()) return words;
+  for (const int32_t slot : step.seq_slot) {
+    for (const float value : slots[slot].pooled) words.push_back(std::bit_cast<int32_t>(value));
+  }
+  return words;
+}
+
+}  // namespace
+
+Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights> weights,
+                   std::vector<std::shared_ptr<const Program>> programs)
+    : options_(options),
+      weights_(std::move(weights)),
+      programs_(std::move(programs)),
+      kernels_(kernels_or_throw()),
+      kv_(options.kv),
+      kv_memory_(options.kv.bytes()),
+      slots_(options.slots),
+      last_sampled_(options.slots, 0) {
+  kv_.base = kv_memory_.data();
+  int64_t arena_bytes = 0;
+  check_together(programs_);
+  for (const auto& program : programs_) {
+    check_bindings(*program, *weights_, kv_);
+    arena_bytes = std::max(arena_bytes, program->arena_bytes());
+  }
+  arena_ = AnonymousMemory(arena_bytes);
+  stats_.arena_bytes = arena_bytes;
+  stats_.kv_bytes = kv_.bytes();
+  thread_ = std::thread([this] { serve(); });
+}
+
+void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
+  KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
+  queue_.push_back({.words = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
+  changed_.notify_one();
+}
+
+void Executor::submit(std::vector<int32_t> words, Done done) {
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
+  queue_.push_back({.words = std::move(words), .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
+  changed_.notify_one();
+}
+
+void Executor::stop() {
+  std::deque<Job> dropped;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    dropped.swap(queue_);
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  for (Job& job : dropped) {
+    if (job.done) job.done({}, Error("KV_DISPOSED", "the executor was disposed before this step ran"));
+  }
+}
+
+ExecutorStats Executor::stats() const {
+  std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+void Executor::serve() {
+  if (options_.background) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
+  ThreadTeam team(options_.threads, options_.background);
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (stopping_) return;
+    Job job = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    if (!job.done) {
+      std::sort(job.prompt.begin(), job.prompt.end());
+      job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
+      slots_[job.slot] = {std::move(job.params), {}, std::move(job.prompt), {}};
+      last_sampled_[job.slot] = 0;
+      lock.lock();
+      continue;
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    std::vector<int32_t> result;
+    std::optional<Error> error;
+    try {
+      result = run(job.words, team);
+    } catch (const Error& known) {
+      error = known;
+    } catch (const std::exception& other) {
+      error = Error("KV_NATIVE", other.what());
+    }
+    const std::chrono::duration<double, std::milli> busy = std::chrono::steady_clock::now() - begin;
+    job.done(std::move(result), std::move(error));
+    lock.lock();
+    ++stats_.steps;
+    stats_.busy_ms += busy.count();
+  }
+}
+
+std::vector<int32_t> Executor::run(const std::vector<int32_t>& words, ThreadTeam& team) {
+  KV_CHECK(!words.empty() && words[0] >= 0 && words[0] < static_cast<int>(programs_.size()), "KV_NATIVE",
+           "step: no such program, there are ", programs_.size());
+  const Program& program = *programs_[words[0]];
+  StepLimits limits = program.limits();
+  limits.slots = options_.slots;
+  limits.pages = kv_.pages;
+  parse_step(words, limits, buffers_);
+  for (size_t i = 0; i < buffers_.copies.size(); i += 2) copy_page(buffers_.copies[i], buffers_.copies[i + 1]);
+
+  const StepInputs inputs = {
+      .tokens = buffers_.tokens,
+      .rows = buffers_.rows,
+      .token_ids = buffers_.token_ids.data(),
+      .sequences = buffers_.sequences(),
+      .seq_slot = buffers_.seq_slot.data(),
+      .row_index = buffers_.row_index.data(),
+      .row_slot = buffers_.row_slot.data(),
+      .row_position = buffers_.row_position.data(),
+      .row_target = buffers_.row_target.data(),
+      .slots = slots_.data(),
+      .last_sampled = last_sampled_.data(),
+      .results = buffers_.results.data(),
+  };
+  const Bindings bindings = {.weights = weights_.get(), .kv = kv_, .arena = arena_.data(), .kernels = kernels_};
+  team.run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
+  return result_words(buffers_, program, slots_);
+}
+
+void Executor::copy_page(int from, int to) {
+  for (int layer = 0; layer < kv_.layers; ++layer) {
+    std::copy_n(kv_.head_page(layer, from, 0), kv_.page_bytes(), kv_.head_page(layer, to, 0));
+  }
+}
+
+}  // namespace kvasir

@@ -1,0 +1,87 @@
+// A device at work: a thread of its own takes steps from a queue, in order, and runs their tapes.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "native/base/anonymous_memory.h"
+#include "native/base/check.h"
+#include "native/base/thread_team.h"
+#include "native/executor/run.h"
+#include "native/executor/step.h"
+#include "native/program/program.h"
+
+namespace kvasir {
+
+struct ExecutorOptions {
+  int threads = 1;
+  int slots = 1;
+  bool background = false;
+  KvCache kv;  // shape only; the executor owns the memory
+};
+
+struct ExecutorStats {
+  int64_t steps = 0;
+  double busy_ms = 0;
+  int64_t arena_bytes = 0;
+  int64_t kv_bytes = 0;
+};
+
+class Executor {
+ public:
+  // Called on the executor's thread with the result words, or with an error.
+  using Done = std::function<void(std::vector<int32_t>, std::optional<Error>)>;
+
+  // Throws KV_NATIVE when a program does not fit the weights or the cache.
+  Executor(const ExecutorOptions& options, std::shared_ptr<const Weights> weights,
+           std::vector<std::shared_ptr<const Program>> programs);
+  ~Executor() { stop(); }
+
+  void open(int slot, SamplerParams params, std::vector<int32_t> prompt);
+  void submit(std::vector<int32_t> words, Done done);
+
+  // Finishes the step that runs, fails what is queued with KV_DISPOSED, joins the thread. May be called again.
+  void stop();
+
+  ExecutorStats stats() const;
+  int threads() const { return options_.threads; }
+
+ private:
+  struct Job {
+    std::vector<int32_t> words;  // a step, or, when `done` is empty:
+    int slot = 0;                // a slot to open
+    SamplerParams params;
+    std::vector<int32_t> prompt;
+    Done done;
+  };
+
+  void serve();
+  std::vector<int32_t> run(const std::vector<int32_t>& words, ThreadTeam& team);
+  void copy_page(int from, int to);
+
+  const ExecutorOptions options_;
+  const std::shared_ptr<const Weights> weights_;
+  const std::vector<std::shared_ptr<const Program>> programs_;
+  const cpu::KernelTable* kernels_;
+  KvCache kv_;
+  AnonymousMemory kv_memory_;
+  AnonymousMemory arena_;
+  std::vector<SequenceSlot> slots_;
+  std::vector<int32_t> last_sampled_;
+  StepBuffers buffers_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> queue_;
+  bool stopping_ = false;
+  ExecutorStats stats_;
+  std::thread thread_;
+};
+
+}  // namespace kvasir

@@ -1,0 +1,77 @@
+// Law 3 on the real model: a sequence's tokens and logprobs are bit-identical whatever shares its steps, however its
+// prompt was cut, on one thread and on two, and when it was pre-empted and computed again.
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type LoadOptions, load } from '../../lib/index.ts'
+import { testModel } from '../support/model.ts'
+
+const TEXT =
+  'It was the year when the river froze before the harvest was in, and the ferrymen, who had nothing else to do, ' +
+  'sat in the inn and told each other stories. One of them had been to the sea. He said that the water there was ' +
+  'never still, that ships with three masts lay in the harbour like cattle in a stable, and that a man could hear ' +
+  'twelve languages between the fish market and the church. Nobody believed him; but they asked him to go on.'
+
+const MAX_TOKENS = 20
+const full = process.env['KVASIR_TEST'] === 'full'
+const COUNT = full ? 32 : 12
+
+interface Transcript {
+  tokens: readonly number[]
+  logprobs: readonly number[]
+}
+
+const sampling = {
+  greedy: () => ({ temperature: 0 }),
+  sampled: (i: number) => ({ temperature: 0.8, topP: 0.95, seed: 1000 + i }),
+}
+
+let model: string
+let prompts: number[][]
+
+/** Answers of all prompts: at once, or one after another. */
+async function answers(options: LoadOptions, mode: keyof typeof sampling, together: boolean): Promise<Transcript[]> {
+  const llm = await load(model, { context: 1024, maxSequences: 32, ...options })
+  try {
+    const one = async (prompt: number[], i: number): Promise<Transcript> => {
+      const answer = await llm.generate(prompt, {
+        ...sampling[mode](i),
+        maxTokens: MAX_TOKENS,
+        ignoreEos: true,
+        logprobs: true,
+      })
+      return { tokens: answer.tokens, logprobs: answer.logprobs!.map(({ logprob }) => logprob) }
+    }
+    if (together) return await Promise.all(prompts.map(one))
+    const result: Transcript[] = []
+    for (const [i, prompt] of prompts.entries()) result.push(await one(prompt, i))
+    return result
+  } finally {
+    await llm.dispose()
+  }
+}
+
+beforeAll(async () => {
+  model = await testModel()
+  const llm = await load(model)
+  const ids = await llm.tokenize(TEXT.repeat(4))
+  await llm.dispose()
+  // Lengths around the page (32) and the split (256), then whatever comes.
+  const lengths = [1, 31, 32, 33, 64, 255, 256, 257, 300, 7, 100, 129]
+  prompts = Array.from({ length: COUNT }, (_, i) => ids.slice(i, i + (lengths[i] ?? 5 + ((i * 37) % 120))))
+})
+
+describe.each(['greedy', 'sampled'] as const)('%s', (mode) => {
+  let alone: Transcript[]
+  beforeAll(async () => {
+    alone = await answers({ threads: 1 }, mode, false)
+  })
+
+  it.each<[string, LoadOptions]>([
+    ['all together on two threads', { threads: 2 }],
+    ['all together on one thread', { threads: 1 }],
+    ['steps of 7 tokens', { threads: 2, maxTokens: 7 }],
+    ['steps of 64 tokens', { threads: 2, maxTokens: 64 }],
+    ['a cache so small that sequences are pre-empted', { threads: 2, pages: 24 }],
+  ])('is the same alone as: %s', async (_, options) => {
+    expect(await answers(options, mode, true)).toEqual(alone)
+  })
+})

@@ -1,0 +1,69 @@
+// The committed checkpoints of test/fixtures and what transformers computed from them (make_checkpoints.py says what
+// each tensor is). Reads safetensors by itself: an oracle must not share the code that it judges.
+import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const FIXTURES = join(__dirname, '..', 'fixtures')
+
+/** Folders of test/fixtures; those called rope-* use the weights of `llama`. */
+export const CHECKPOINTS = [
+  ...['llama', 'llama-tied', 'mistral', 'qwen2', 'qwen3'],
+  ...['rope-llama3', 'rope-linear', 'rope-yarn', 'rope-dynamic'],
+] as const
+
+export interface Expected {
+  tokens: number[]
+  /** [T − 1] log-probability of each token after the first. */
+  next: Float32Array
+  /** Positions whose whole distribution is known: the log-softmax over the vocabulary. */
+  distributions: Map<number, Float32Array>
+  hiddenMean: Float32Array
+  hiddenLast: Float32Array
+}
+
+/** Puts the checkpoint together in `folder`, as a user would have it, and returns its path. */
+export function checkoutFixture(name: string, folder: string): string {
+  const target = join(folder, name)
+  mkdirSync(target, { recursive: true })
+  if (!existsSync(join(FIXTURES, name, 'model.safetensors.index.json')))
+    cpSync(
+      join(FIXTURES, name.startsWith('rope-') ? 'llama' : name, 'model.safetensors'),
+      join(target, 'model.safetensors'),
+    )
+  cpSync(join(FIXTURES, name), target, { recursive: true })
+  cpSync(join(FIXTURES, 'tokenizer.json'), join(target, 'tokenizer.json'))
+  return target
+}
+
+export function expectedOf(name: string): Expected {
+  const tensors = readTensors(join(FIXTURES, name, 'expected.safetensors'))
+  const floats = (key: string) => new Float32Array(tensors.get(key)!.bytes)
+  const ints = (key: string) => [...new Int32Array(tensors.get(key)!.bytes)]
+  const logprobs = floats('logprobs')
+  const vocabulary = tensors.get('logprobs')!.shape[1]!
+  const distributions = ints('rows').map(
+    (position, row) => [position, logprobs.subarray(row * vocabulary, (row + 1) * vocabulary)] as const,
+  )
+  return {
+    tokens: ints('tokens'),
+    next: floats('next'),
+    distributions: new Map(distributions),
+    hiddenMean: floats('hidden_mean'),
+    hiddenLast: floats('hidden_last'),
+  }
+}
+
+function readTensors(path: string): Map<string, { shape: number[]; bytes: ArrayBuffer }> {
+  const file = readFileSync(path)
+  const start = 8 + Number(file.readBigUInt64LE(0))
+  const header = JSON.parse(file.toString('utf8', 8, start)) as Record<
+    string,
+    { shape: number[]; data_offsets: [number, number] }
+  >
+  const tensors = new Map<string, { shape: number[]; bytes: ArrayBuffer }>()
+  for (const [name, { shape, data_offsets }] of Object.entries(header)) {
+    const bytes = new Uint8Array(file.subarray(start + data_offsets[0], start + data_offsets[1])).buffer
+    tensors.set(name, { shape, bytes })
+  }
+  return tensors
+}

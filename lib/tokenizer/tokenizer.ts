@@ -41,7 +41,11 @@ export class Tokenizer {
    * ids that have no token.
    */
   decode(ids: Int32Array, special = false): string {
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#native.decode(ids, special))
+    try {
+      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#native.decode(ids, special))
+    } catch (error) {
+      throw fromNative(error)
+    }
   }
 
   /** Turns ids into text one by one. */
@@ -76,7 +80,7 @@ export async function openTokenizer(
   files: { open(path: string): NativeFile },
 ): Promise<Tokenizer> {
   const { path, ...source } = checkpoint.tokenizer
-  return createTokenizer({ ...source, file: files.open(path) })
+  return createTokenizer({ ...source, file: await attempt(async () => files.open(path)) })
 }
 
 async function attempt<T>(call: () => Promise<T>): Promise<T> {

@@ -8,7 +8,6 @@
 namespace kvasir::cpu::KVASIR_ISA {
 
 constexpr int kMaxRows = 32;
-constexpr int kMaxHeadDim = 256;
 
 struct Tile {
   int sequence;

@@ -2,11 +2,11 @@
 // A row is one query head of one token; the R rows of a tile share a KV head, so that its K and V are read once.
 //
 //   q       [R][dim] f32, or s8 with a scale a row     scores, weights  [R][32] f32
-//   keys    [dim][32] f32, or [dim / 4][32][4] s8: the page's K, transposed
-//   values  [32][padded] f32                           acc              [R][padded] f32, padded = dim rounded up to 16
+//   keys    [dim][32] f32: the page's K, transposed; or [dim / 4][32][4] s8, as it lies in the page
+//   values  [32][padded] f32, or [32 / 2][dim][2] s8   acc              [R][padded] f32, padded = dim rounded up to 16
 //
-// Scores of f32: one fma chain in ascending dim. Of s8: exact integers. Sums over values: one fma chain in ascending
-// token. None of it depends on how many rows there are.
+// Floats: scores are one fma chain in ascending dim, sums over values one in ascending token. Bytes: exact integers,
+// with weights in s16. None of it depends on how many rows there are.
 #pragma once
 
 #include "native/cpu/vec.h"
@@ -16,8 +16,7 @@ namespace kvasir::cpu::KVASIR_ISA {
 
 constexpr int kVectors = kPageTokens / kLanes;  // of a row of scores
 
-// out[c][token] = in[token][c] ^ flip for the words c < count of every token's row; rows are `stride` bytes apart.
-template <uint32_t flip>
+// out[c][token] = in[token][c] for the words c < count of every token's row; rows are `stride` bytes apart.
 KV_INLINE void transpose_words(const uint8_t* in, int64_t stride, int count, uint32_t* out) {
   typedef uint32_t u32x4 __attribute__((vector_size(16)));
   int c = 0;
@@ -28,7 +27,6 @@ KV_INLINE void transpose_words(const uint8_t* in, int64_t stride, int count, uin
       __builtin_memcpy(&b, in + (token + 1) * stride + c * 4, 16);
       __builtin_memcpy(&d, in + (token + 2) * stride + c * 4, 16);
       __builtin_memcpy(&e, in + (token + 3) * stride + c * 4, 16);
-      a ^= flip, b ^= flip, d ^= flip, e ^= flip;
       const u32x4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
       const u32x4 de0 = __builtin_shufflevector(d, e, 0, 4, 1, 5), de1 = __builtin_shufflevector(d, e, 2, 6, 3, 7);
       const u32x4 column[4] = {
@@ -39,10 +37,8 @@ KV_INLINE void transpose_words(const uint8_t* in, int64_t stride, int count, uin
     }
   }
   for (; c < count; ++c)
-    for (int token = 0; token < kPageTokens; ++token) {
+    for (int token = 0; token < kPageTokens; ++token)
       __builtin_memcpy(out + c * kPageTokens + token, in + token * stride + c * 4, 4);
-      out[c * kPageTokens + token] ^= flip;
-    }
 }
 
 // scores[r][token] = q[r]·keys[token] for `rows` rows, unscaled.
@@ -74,7 +70,7 @@ KV_INLINE void score_s8(const int8_t* q, const int32_t* start, const uint8_t* ke
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = set1(start[r]);
   for (int d = 0; d < dim; d += 4) {
-    const i32x16 low = load_bytes(keys + d * kPageTokens), high = load_bytes(keys + d * kPageTokens + 64);
+    const i32x16 low = load_keys(keys + d * kPageTokens), high = load_keys(keys + d * kPageTokens + 64);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       int32_t x;
@@ -100,11 +96,6 @@ struct HalfValues {
   const uint16_t* rows;
   int stride;
   KV_INLINE_MEMBER f32x16 at(int token, int d) const { return load_f16(rows + token * stride + d); }
-};
-struct ByteValues {
-  const int8_t* rows;
-  int stride;
-  KV_INLINE_MEMBER f32x16 at(int token, int d) const { return load_s8(rows + token * stride + d); }
 };
 
 // acc[r] += Σ weights[r][token]·values[token] over tokens begin ≤ token < end, for `rows` rows and the `vectors`
@@ -141,17 +132,73 @@ KV_INLINE void weigh_rows(const float* weights, const Values& values, int padded
   for (; d < padded; d += kLanes) weigh<rows, 1>(weights, values, d, padded, begin, end, acc);
 }
 
+// acc[r] += step[r]·Σ weights[r][token]·values[token], where weights are s16 and values the page's [32 / 2][dim][2] s8;
+// tokens from `end` on weigh nothing. Lanes past dim get what lies behind a row, and nobody reads them.
+template <int rows, int vectors>
+KV_INLINE void weigh_s8(const int16_t* weights, const float* step, const int8_t* values, int dim, int d, int padded,
+                        int end, float* acc) {
+  i32x16 sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) sum[r][v] = set1(int32_t{0});
+  for (int token = 0; token < end; token += 2) {
+    i32x16 value[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) value[v] = load_pairs(values + token * dim + 2 * (d + v * kLanes));
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+      int32_t w;
+      __builtin_memcpy(&w, weights + r * kPageTokens + token, sizeof(w));
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) sum[r][v] = dot2(sum[r][v], value[v], w);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+      float* at = acc + r * padded + d + v * kLanes;
+      store(at, fma(to_f32(sum[r][v]), set1(step[r]), load(at)));
+    }
+}
+
+template <int rows>
+KV_INLINE void weigh_rows_s8(const int16_t* weights, const float* step, const int8_t* values, int dim, int padded,
+                             int end, float* acc) {
+  int d = 0;
+  for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
+    weigh_s8<rows, kTileVectors>(weights, step, values, dim, d, padded, end, acc);
+  for (; d < padded; d += kLanes) weigh_s8<rows, 1>(weights, step, values, dim, d, padded, end, acc);
+}
+
+// Weights (≥ 0) to s16; the step is returned.
+KV_INLINE float quantize_weights(f32x16 low, f32x16 high, int16_t* out) {
+  const float top = reduce_max(max(low, high));
+  const bool vanishes = !(top > 1e-30f);  // and its inverse would overflow
+  const float step = vanishes ? 0.0f : top / 32767.0f;
+  const f32x16 by = set1(vanishes ? 0.0f : 1.0f / step);
+  store_s16(out, round_i32(mul(low, by)));
+  store_s16(out + kLanes, round_i32(mul(high, by)));
+  return step;
+}
+
 // The running state of a row: the largest score so far and the sum of weights relative to it.
 struct Running {
   float max;
   float sum;
 };
 
-// One step of the online softmax: the scores of a page (scaled) become weights in `out`; acc and sum are rescaled when
-// the maximum moves. A token outside [begin, end) weighs 0 whatever its slot holds. `by` multiplies the weights that
-// are stored but not their sum: the scales of the values, or null.
-KV_INLINE void soften(f32x16 low, f32x16 high, int begin, int end, const float* by, Running* running, float* acc,
-                      int padded, float* out) {
+// Sixteen tokens each.
+struct Weights {
+  f32x16 low, high;
+};
+
+// One step of the online softmax: the scores of a page (scaled) become weights; acc and sum are rescaled when the
+// maximum moves. A token outside [begin, end) weighs 0 whatever its slot holds. `by` multiplies the weights that are
+// returned but not their sum: the scales of the values, or null.
+KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, const float* by, Running* running, float* acc,
+                         int padded) {
   const bool whole = begin == 0 && end == kPageTokens;  // nothing to mask; the same bits, sooner
   const mask16 sees_low = lane_range(begin, end), sees_high = lane_range(begin - kLanes, end - kLanes);
   if (!whole) {
@@ -172,8 +219,11 @@ KV_INLINE void soften(f32x16 low, f32x16 high, int begin, int end, const float* 
     high = select(sees_high, high, set1(0.0f));
   }
   running->sum += reduce_add(add(low, high));
-  store(out, by ? mul(low, load(by)) : low);
-  store(out + kLanes, by ? mul(high, load(by + kLanes)) : high);
+  if (!by) return {low, high};
+  low = mul(low, load(by));
+  high = mul(high, load(by + kLanes));
+  if (whole) return {low, high};
+  return {select(sees_low, low, set1(0.0f)), select(sees_high, high, set1(0.0f))};
 }
 
 // total ⊕= part, where each is a softmax over its own tokens.

@@ -172,32 +172,20 @@ KV_INLINE void weigh_rows_s8(const int16_t* weights, const float* step, const in
   for (; d < padded; d += kLanes) weigh_s8<rows, 1>(weights, step, values, dim, d, padded, end, acc);
 }
 
-// Weights (≥ 0) to s16; the step is returned.
-KV_INLINE float quantize_weights(f32x16 low, f32x16 high, int16_t* out) {
-  const float top = reduce_max(max(low, high));
-  const bool vanishes = !(top > 1e-30f);  // and its inverse would overflow
-  const float step = vanishes ? 0.0f : top / 32767.0f;
-  const f32x16 by = set1(vanishes ? 0.0f : 1.0f / step);
-  store_s16(out, round_i32(mul(low, by)));
-  store_s16(out + kLanes, round_i32(mul(high, by)));
-  return step;
-}
-
 // The running state of a row: the largest score so far and the sum of weights relative to it.
 struct Running {
   float max;
   float sum;
 };
 
-// Sixteen tokens each.
+// Sixteen tokens each, and a weight that none of them exceeds.
 struct Weights {
-  f32x16 low, high;
+  f32x16 low, high, top;
 };
 
-// One step of the online softmax: the scores of a page (scaled) become weights; acc and sum are rescaled when the
-// maximum moves. A token outside [begin, end) weighs 0 whatever its slot holds. `by` multiplies the weights that are
-// returned but not their sum: the scales of the values, or null.
-KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, const float* by, Running* running, float* acc,
+// One step of the online softmax: the scores of a page (scaled) become weights; acc and the sixteen partial sums are
+// rescaled when the maximum moves. A token outside [begin, end) weighs 0 whatever its slot holds.
+KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, float* running_max, float* sums, float* acc,
                          int padded) {
   const bool whole = begin == 0 && end == kPageTokens;  // nothing to mask; the same bits, sooner
   const mask16 sees_low = lane_range(begin, end), sees_high = lane_range(begin - kLanes, end - kLanes);
@@ -206,24 +194,45 @@ KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, const floa
     high = select(sees_high, high, set1(-kInfinity));
   }
   const float top = reduce_max(max(low, high));
-  if (!(top <= running->max)) {
-    const f32x16 past = exp(set1(running->max - top));
-    running->sum *= first(past);
-    running->max = top;
+  f32x16 sum = load(sums);
+  if (!(top <= *running_max)) {
+    const f32x16 past = exp(set1(*running_max - top));
+    *running_max = top;
+    sum = mul(sum, past);
     for (int d = 0; d < padded; d += kLanes) store(acc + d, mul(load(acc + d), past));
   }
-  low = exp(sub(low, set1(running->max)));
-  high = exp(sub(high, set1(running->max)));
+  const f32x16 largest = set1(*running_max);
+  low = exp(sub(low, largest));
+  high = exp(sub(high, largest));
   if (!whole) {
     low = select(sees_low, low, set1(0.0f));
     high = select(sees_high, high, set1(0.0f));
   }
-  running->sum += reduce_add(add(low, high));
-  if (!by) return {low, high};
-  low = mul(low, load(by));
-  high = mul(high, load(by + kLanes));
-  if (whole) return {low, high};
-  return {select(sees_low, low, set1(0.0f)), select(sees_high, high, set1(0.0f))};
+  store(sums, add(sum, add(low, high)));
+  return {low, high, exp(sub(set1(top), largest))};
+}
+
+// The scales of a page's values, and what is made of their largest: see quantize_weights.
+struct ValueScales {
+  f32x16 low, high;
+  float step;  // largest / 32767
+};
+
+// The scales of tokens [begin, end), which are what one row sees and no more; what other slots hold counts as 0.
+KV_INLINE ValueScales value_scales_of(const float* scales, int begin, int end) {
+  const f32x16 low = select(lane_range(begin, end), load(scales), set1(0.0f));
+  const f32x16 high = select(lane_range(begin - kLanes, end - kLanes), load(scales + kLanes), set1(0.0f));
+  return {low, high, reduce_max(max(low, high)) / 32767.0f};
+}
+
+// Weights times the scales of their values to s16; the step is returned.
+KV_INLINE float quantize_weights(const Weights& weights, const ValueScales& scales, int16_t* out) {
+  const float step = first(weights.top) * scales.step;
+  const bool vanishes = !(step > 1e-34f);  // and its inverse would overflow
+  const f32x16 by = set1(vanishes ? 0.0f : 1.0f / step);
+  store_s16(out, round_i32(mul(mul(weights.low, scales.low), by)));
+  store_s16(out + kLanes, round_i32(mul(mul(weights.high, scales.high), by)));
+  return vanishes ? 0.0f : step;
 }
 
 // total ⊕= part, where each is a softmax over its own tokens.

@@ -36,6 +36,7 @@ struct Buffers {
   float weight_step[kMaxRows];
   alignas(64) float acc[kMaxRows * kMaxHeadDim];
   alignas(64) float total_acc[kMaxRows * kMaxHeadDim];
+  alignas(64) float sums[kMaxRows * kLanes];  // of weights, in sixteen parts
   Running running[kMaxRows];
   Running total[kMaxRows];
 
@@ -156,17 +157,20 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
   score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);
 
-  const float *key_scales = kv.key_scales(head_page), *value_scales = kv.value_scales(head_page);
+  const float* key_scales = kv.key_scales(head_page);
+  ValueScales value_scales = {};
   for (int token = from; token < to; ++token) {
+    const int begin = begin_of(token), end = end_of(token);
+    const bool same = token > from && begin == begin_of(token - 1) && end == end_of(token - 1);
+    if (quantised && !same) value_scales = value_scales_of(kv.value_scales(head_page), begin, end);
     for (int r = token * tile.heads; r < (token + 1) * tile.heads; ++r) {
       float* scores = at.scores + r * kPageTokens;
       f32x16 low_by = set1(quantised ? at.q_scale[r] : op.scale), high_by = low_by;
       if (quantised) low_by = mul(low_by, load(key_scales)), high_by = mul(high_by, load(key_scales + kLanes));
-      const Weights weights =
-          soften(mul(load(scores), low_by), mul(load(scores + kLanes), high_by), begin_of(token), end_of(token),
-                 quantised ? value_scales : nullptr, at.running + r, at.acc + r * padded, padded);
+      const Weights weights = soften(mul(load(scores), low_by), mul(load(scores + kLanes), high_by), begin, end,
+                                     &at.running[r].max, at.sums + r * kLanes, at.acc + r * padded, padded);
       if (quantised) {
-        at.weight_step[r] = quantize_weights(weights.low, weights.high, at.weights + r * kPageTokens);
+        at.weight_step[r] = quantize_weights(weights, value_scales, at.weights + r * kPageTokens);
       } else {
         store(scores, weights.low);
         store(scores + kLanes, weights.high);
@@ -195,12 +199,14 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
 static void attend_split(const Attention& op, const Tile& tile, int split, Buffers& at) {
   const int rows = tile.tokens * tile.heads, padded = padded_dim(op);
   for (int r = 0; r < rows; ++r) at.running[r] = {-kInfinity, 0.0f};
+  for (int r = 0; r < rows; ++r) store(at.sums + r * kLanes, set1(0.0f));
   for (int i = 0; i < rows * padded; i += kLanes) store(at.acc + i, set1(0.0f));
   const int seen = first_visible(op, tile.position) / kPageTokens * kPageTokens;
   const int last = tile.position + tile.tokens;
   const int begin = seen > split * kSplitTokens ? seen : split * kSplitTokens;
   const int end = last < (split + 1) * kSplitTokens ? last : (split + 1) * kSplitTokens;
   for (int page = begin; page < end; page += kPageTokens) attend_page(op, tile, page, at);
+  for (int r = 0; r < rows; ++r) at.running[r].sum = reduce_add(load(at.sums + r * kLanes));
 }
 
 // y = acc / sum, for one row.

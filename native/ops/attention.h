@@ -52,8 +52,8 @@ struct RopeKv {
 // kSplitTokens. Inside a split the pages are taken in ascending order with an online softmax (arXiv 1805.02867) whose
 // maximum moves once a page; a key that a query may not see weighs exactly 0. Splits are merged in ascending order.
 // With kv8 the query is quantised to s8 with one scale per head and q·K is an exact integer sum; a row's weights of a
-// page, times the scales of the values, are quantised to s16 with step max / 32767, and their sum over the page's values
-// is an exact integer too, added to the output by one fma.
+// page, times the scales of the values, are quantised to s16 with step (largest weight · largest scale) / 32767, and
+// their sum over the page's values is an exact integer too, added to the output by one fma.
 struct Attention {
   StepSequences sequences;
   Rows qkv;  // as left by rope_kv

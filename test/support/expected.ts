@@ -35,10 +35,14 @@ export function checkoutFixture(name: string, folder: string): string {
   return target
 }
 
+/** The real model of the tests (make_real_model.py): a text, and what float32 says of it. */
+export function expectedOfRealModel(): Pick<Expected, 'tokens' | 'next'> {
+  const { floats, ints } = readExpected('smollm2-135m')
+  return { tokens: ints('tokens'), next: floats('next') }
+}
+
 export function expectedOf(name: string): Expected {
-  const tensors = readTensors(join(FIXTURES, name, 'expected.safetensors'))
-  const floats = (key: string) => new Float32Array(tensors.get(key)!.bytes)
-  const ints = (key: string) => [...new Int32Array(tensors.get(key)!.bytes)]
+  const { tensors, floats, ints } = readExpected(name)
   const logprobs = floats('logprobs')
   const vocabulary = tensors.get('logprobs')!.shape[1]!
   const distributions = ints('rows').map(
@@ -51,6 +55,13 @@ export function expectedOf(name: string): Expected {
     hiddenMean: floats('hidden_mean'),
     hiddenLast: floats('hidden_last'),
   }
+}
+
+function readExpected(name: string) {
+  const tensors = readTensors(join(FIXTURES, name, 'expected.safetensors'))
+  const floats = (key: string) => new Float32Array(tensors.get(key)!.bytes)
+  const ints = (key: string) => [...new Int32Array(tensors.get(key)!.bytes)]
+  return { tensors, floats, ints }
 }
 
 function readTensors(path: string): Map<string, { shape: number[]; bytes: ArrayBuffer }> {

@@ -27,3 +27,10 @@ export class KvasirError extends Error {
     this.code = code
   }
 }
+
+/** The same error as a KvasirError where it came from the addon, which throws plain ones with a code. */
+export function fromNative(error: unknown): unknown {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  if (error instanceof KvasirError || typeof code !== 'string' || !code.startsWith('KV_')) return error
+  return new KvasirError(code as ErrorCode, String(message), { cause: error })
+}

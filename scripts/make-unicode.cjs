@@ -169,7 +169,9 @@ ${lines([...lowercase].sort((a, b) => a[0] - b[0]).map(([from, to]) => `{${from}
   )
 }
 
-main(process.argv[2]).catch((error) => {
-  console.error(error)
-  process.exit(1)
-})
+if (require.main === module)
+  main(process.argv[2]).catch((error) => {
+    console.error(error)
+    process.exit(1)
+  })
+else module.exports = { isTooYoung }

@@ -29,9 +29,9 @@ export async function chatCommand(argv: string[]): Promise<void> {
 
   const llm = await openModel(model, loadOptions(values))
   try {
-    const conversation = new Conversation(llm, samplingOptions(values), values.system)
+    const conversation = new Conversation(llm, samplingOptions(values), values.system, process.stdout)
     if (question) await once(conversation, question)
-    else await talk(conversation, llm.info.name)
+    else await talk(conversation, llm.info.name, process.stdin, process.stdout)
   } finally {
     await llm.dispose()
   }

@@ -1,4 +1,4 @@
-// The turns of a conversation so far, and the next answer to it, written to stdout as it comes.
+// The turns of a conversation so far, and the next answer to it, written as it comes.
 import { KvasirError } from '../errors.ts'
 import type { ChatMessage, GenerateOptions, Generation, Llm } from '../index.ts'
 import { figures } from './report.ts'
@@ -10,7 +10,8 @@ export class Conversation {
   constructor(
     private readonly llm: Llm,
     private readonly options: GenerateOptions,
-    private readonly system?: string,
+    private readonly system: string | undefined,
+    private readonly output: NodeJS.WritableStream,
   ) {
     this.reset()
   }
@@ -29,7 +30,7 @@ export class Conversation {
     this.generation?.abort()
   }
 
-  /** Answers `question` on stdout; returns the figures of the answer. When the context is full, old turns are forgotten. */
+  /** Answers `question`; returns the figures of the answer. When the context is full, old turns are forgotten. */
   async answer(question: string): Promise<string> {
     this.messages.push({ role: 'user', content: question })
     for (;;) {
@@ -46,9 +47,9 @@ export class Conversation {
   private async attempt(): Promise<string> {
     this.generation = this.llm.chat(this.messages, this.options)
     try {
-      for await (const piece of this.generation) process.stdout.write(piece.text)
+      for await (const piece of this.generation) this.output.write(piece.text)
       const answer = await this.generation
-      process.stdout.write('\n')
+      this.output.write('\n')
       this.messages.push({ role: 'assistant', content: answer.text })
       return figures(answer)
     } finally {

@@ -18,6 +18,8 @@ export async function generateCommand(argv: string[]): Promise<void> {
   }
   const [model, ...words] = positionals
   if (model === undefined) throw new KvasirError('KV_ARGUMENT', 'expected a model: kvasir generate MODEL TEXT')
+  if (words.length === 0 && process.stdin.isTTY)
+    throw new KvasirError('KV_ARGUMENT', 'expected a text: kvasir generate MODEL TEXT, or a pipe')
   const prompt = words.length > 0 ? words.join(' ') : await read(process.stdin)
 
   const llm = await openModel(model, loadOptions(values))

@@ -1,13 +1,12 @@
 // What a model needs in memory: the mapped weights, the KV cache of a context, and the arena of a step.
+import { pagesFor } from '../cache/block-allocator.ts'
 import { type CompiledProgram, compile } from '../compiler/compile.ts'
+import { pageBytes } from '../engine/plan-memory.ts'
 import { buildGraph } from '../models/registry.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
-import type { ModelConfig } from '../weights/config.ts'
 import { FORMATS } from '../weights/formats.ts'
 import { readFloats } from '../weights/read-tensor.ts'
 
-/** Tokens of a KV page (native/ops/kv_cache.h). */
-const PAGE_TOKENS = 32
 /** The largest step that memory is told for. */
 const STEP_TOKENS = 512
 
@@ -23,14 +22,6 @@ export interface Memory {
   stepTokens: number
 }
 
-/** Bytes of keys and values of `sequences` with `context` tokens each, in whole pages. */
-export function kvBytes(config: ModelConfig, format: 'kv8' | 'f16', context: number, sequences: number): number {
-  const pages = Math.ceil(context / PAGE_TOKENS) * sequences
-  // kv8 has a scale (f32) for each of k and v.
-  const perHead = format === 'kv8' ? 2 * config.head_dim + 8 : 4 * config.head_dim
-  return pages * PAGE_TOKENS * config.num_hidden_layers * config.num_key_value_heads * perHead
-}
-
 /** The program that generates, for steps of `tokens` and `sequences`. */
 export async function compileFor(checkpoint: Checkpoint, context: number, sequences: number): Promise<CompiledProgram> {
   const ropeFactors = await readFloats(checkpoint, 'rope_freqs.weight')
@@ -42,18 +33,19 @@ export async function compileFor(checkpoint: Checkpoint, context: number, sequen
       T: Math.max(STEP_TOKENS, sequences),
       S: sequences,
       L: sequences,
-      B: Math.ceil(context / PAGE_TOKENS) * sequences,
+      B: pagesFor(context) * sequences,
     },
   })
 }
 
 export function memoryOf(checkpoint: Checkpoint, program: CompiledProgram, context: number, sequences: number): Memory {
   const { config, tensors } = checkpoint
+  const kv = (format: 'kv8' | 'f16') => pagesFor(context) * sequences * pageBytes(config, format)
   return {
     context,
     sequences,
     weights: [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0),
-    kv: { kv8: kvBytes(config, 'kv8', context, sequences), f16: kvBytes(config, 'f16', context, sequences) },
+    kv: { kv8: kv('kv8'), f16: kv('f16') },
     arena: program.arenaBytes,
     stepTokens: Math.max(STEP_TOKENS, sequences),
   }

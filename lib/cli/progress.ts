@@ -9,19 +9,17 @@ export interface Bar {
 
 export function progressBar(): Bar {
   const bar = new SingleBar({
-    format: '{label} {bar} {percentage}% {doneMB} of {totalMB} MB, {eta_formatted} left',
+    format: '{label} {bar} {percentage}% of {totalMB} MB, {duration_formatted}',
     hideCursor: true,
     clearOnComplete: false,
     noTTYOutput: false,
     stream: process.stderr,
-    etaBuffer: 50,
   })
-  const mb = (bytes: number) => (bytes / 1e6).toFixed(0)
   let current = ''
   return {
     update(label, done, total) {
       if (total <= 0) return
-      const fields = { label, doneMB: mb(done), totalMB: mb(total) }
+      const fields = { label, totalMB: (total / 1e6).toFixed(0) }
       if (label === current) return bar.update(done, fields)
       if (current) bar.stop()
       current = label

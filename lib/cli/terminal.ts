@@ -5,8 +5,13 @@ import type { Conversation } from './conversation.ts'
 
 const HELP = '/help this list, /reset a new conversation, /exit leave; Ctrl-C stops an answer, twice leaves\n'
 
-export async function talk(conversation: Conversation, model: string): Promise<void> {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: '> ' })
+export async function talk(
+  conversation: Conversation,
+  model: string,
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+): Promise<void> {
+  const terminal = createInterface({ input, output, prompt: '> ' })
   let leaving = false
   let stopped = false
   const leave = () => {
@@ -20,19 +25,19 @@ export async function talk(conversation: Conversation, model: string): Promise<v
     conversation.stop()
   })
 
-  process.stdout.write(`${model}. ${HELP}`)
+  output.write(`${model}. ${HELP}`)
   terminal.prompt()
   for await (const line of terminal) {
     const words = line.trim()
     stopped = false
     if (words === '/exit') leave()
     else if (words === '/reset') conversation.reset()
-    else if (words.startsWith('/')) process.stdout.write(HELP)
+    else if (words.startsWith('/')) output.write(HELP)
     else if (words) await answer(conversation, words)
     if (leaving) break
     terminal.prompt()
   }
-  process.stdout.write('\n')
+  output.write('\n')
 }
 
 async function answer(conversation: Conversation, question: string): Promise<void> {

@@ -2,6 +2,7 @@
 //
 // Programs of one model share their weights: give the second compile() the weights of the first, and bind the list of
 // the last.
+import { KvasirError } from '../errors.ts'
 import type { Graph, NodeOf } from '../graph/graph.ts'
 import { print } from '../graph/print.ts'
 import type { Symbols } from '../graph/shape.ts'
@@ -71,10 +72,18 @@ function iteration({ op, operands }: Instruction, i: number): Instruction {
   }
 }
 
+/** The longest head that the attention kernels take (kMaxHeadDim in native/ops/attention.h). */
+const MAX_HEAD_DIM = 256
+
 function kvShape(graph: Graph): KvShape {
   const shapes = graph.nodes.filter((node): node is NodeOf<'pagedAttention'> => node.op === 'pagedAttention')
   const [first] = shapes.map(({ shape }) => shape)
   if (!first) return { layers: 0, heads: 0, headDim: 0 }
+  if (first.headDim > MAX_HEAD_DIM || first.headDim % 2 !== 0)
+    throw new KvasirError(
+      'KV_UNSUPPORTED',
+      `heads of ${first.headDim}; attention takes an even number of values up to ${MAX_HEAD_DIM}`,
+    )
   return {
     layers: Math.max(...shapes.map(({ shape }) => shape.layer)) + 1,
     heads: first.kvHeads,

@@ -1,4 +1,4 @@
-// A request whose result is one promise: scores and embeddings.
+// Requests whose result is one promise: scores and embeddings.
 import { aborted, onAbort } from './aborted.ts'
 import type { Engine } from './engine.ts'
 import type { Outcome, Request } from './request.ts'
@@ -17,4 +17,20 @@ export async function call<T>(
     unlisten = onAbort(signal, (error) => engine.cancel(request, error))
   })
   return result.finally(unlisten)
+}
+
+/** The results of all calls; when one fails, or `signal` fires, none of the others goes on. */
+export async function together<T>(
+  signal: AbortSignal | undefined,
+  start: (group: AbortSignal) => Promise<T>[],
+): Promise<T[]> {
+  if (signal?.aborted) throw aborted(signal)
+  const group = new AbortController()
+  const unlisten = onAbort(signal, (error) => group.abort(error.cause))
+  try {
+    return await Promise.all(start(group.signal))
+  } finally {
+    unlisten()
+    group.abort()
+  }
 }

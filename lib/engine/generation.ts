@@ -18,6 +18,7 @@ export type Prepare = (listener: Listener, createdAt: number) => Promise<Generat
 export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
   private readonly createdAt = performance.now()
   private readonly pieces: Piece[] = []
+  private read = 0 // pieces that some reader has; the others may still grow
   private request: GenerateRequest | undefined
   private answer: Answer | undefined
   private error: unknown
@@ -33,7 +34,7 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
   ) {
     const listener: Listener = {
       piece: (piece) => {
-        this.pieces.push(piece)
+        this.keep(piece)
         this.notify()
       },
       resolve: (answer) => this.settle(answer, undefined),
@@ -68,7 +69,11 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, undefined> {
     try {
       for (let next = 0; ; ) {
-        while (next < this.pieces.length) yield this.pieces[next++]!
+        while (next < this.pieces.length) {
+          const piece = this.pieces[next++]!
+          this.read = Math.max(this.read, next)
+          yield piece
+        }
         if (this.over) break
         await this.change()
       }
@@ -88,6 +93,16 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
       this.engine.submit(request)
     } catch (error) {
       this.settle(undefined, error)
+    }
+  }
+
+  // What nobody has read yet is joined: an answer that is only awaited, or read slowly, costs no object a token.
+  private keep(piece: Piece): void {
+    const last = this.pieces.length > this.read ? this.pieces.at(-1)! : undefined
+    if (last === undefined || last.index !== piece.index) this.pieces.push(piece)
+    else {
+      last.text += piece.text
+      for (const token of piece.tokens) last.tokens.push(token)
     }
   }
 

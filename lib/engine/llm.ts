@@ -2,7 +2,7 @@
 import { KvasirError } from '../errors.ts'
 import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/check.ts'
 import { samplingParams } from '../sampling/params.ts'
-import { call } from './call.ts'
+import { call, together } from './call.ts'
 import { EmbedRequest } from './embed-request.ts'
 import { disposed } from './engine.ts'
 import { GenerateRequest } from './generate-request.ts'
@@ -57,12 +57,13 @@ export class Llm {
     const normalize = boolean('normalize', options.normalize, true)
     const signal = signalOf(options.signal)
     const createdAt = performance.now()
-    const list = typeof texts === 'string' ? [texts] : [...texts]
-    const prompts = await Promise.all(list.map((text, i) => this.ids(`texts[${i}]`, text)))
+    const list = typeof texts === 'string' ? [texts] : texts
+    if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
+    const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
     const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt }
-    return Promise.all(
+    return together(signal, (group) =>
       prompts.map((ids) =>
-        call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), signal),
+        call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), group),
       ),
     )
   }

@@ -3,6 +3,7 @@
 import { pagesFor } from '../cache/block-allocator.ts'
 import { chatTemplate } from '../chat/template.ts'
 import { type CompiledProgram, compile } from '../compiler/compile.ts'
+import { fromNative } from '../errors.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
 import { resolveModel } from '../hub/resolve.ts'
@@ -57,9 +58,11 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const memory = planMemory(config, options)
   const files = new CheckpointFiles()
   try {
-    const tokenizer = openTokenizer(checkpoint, files)
+    const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
+    tokenizer.catch(() => {}) // awaited below, unless something else fails first
     const programs = compileAll(checkpoint, memory.limits, await vectorOf(checkpoint, files, 'rope_freqs.weight'))
     const weights = native().createWeights(await bindWeights(programs.at(-1)!.weights, checkpoint, files))
+    const codec = await tokenizer
     const executor = native().createExecutor({
       threads,
       priority,
@@ -72,7 +75,6 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       weights,
       programs: programs.map(({ tape }) => native().createProgram(tape)),
     })
-    const codec = await tokenizer
     return new Llm({
       engine: new Engine({ executor, limits: memory.limits, pages: memory.pages }),
       codec,
@@ -98,7 +100,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
     })
   } catch (error) {
     files.close()
-    throw error
+    throw fromNative(error)
   }
 }
 

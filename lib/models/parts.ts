@@ -1,4 +1,5 @@
 // What the architectures share. A block is attention, then an MLP, each on a normed copy of the residual stream h.
+import { KvasirError } from '../errors.ts'
 import type { Graph, Rotary, Tensor } from '../graph/graph.ts'
 import { add, embed, linear, mul, pagedAttention, pool, rmsNorm, rope, rows, sample, silu } from '../graph/ops.ts'
 import type { ModelConfig } from './config.ts'
@@ -35,6 +36,15 @@ export const embedding = (g: Graph, c: ModelConfig) =>
 export function rotaryOf(g: Graph, c: ModelConfig, factors?: Float32Array): Rotary {
   const { invFreq, scale } = ropeParameters(c, factors)
   return { invFreq: g.constant('rope.inv_freq', invFreq), scale, headDim: c.head_dim, interleaved: c.rope_interleaved }
+}
+
+/** For architectures that slide their window in some layers only, which no released checkpoint switches on. */
+export function refuseWindow(c: ModelConfig): void {
+  if (c.sliding_window !== null)
+    throw new KvasirError(
+      'KV_UNSUPPORTED',
+      `${c.model_type} with use_sliding_window (${c.sliding_window}); Kvasir runs it with full attention only`,
+    )
 }
 
 /** Tokens → h [T, hidden]. */

@@ -1,9 +1,10 @@
 // Qwen 3 (arXiv 2505.09388): Llama whose heads of q and k are normed before they are rotated.
 import type { Graph } from '../graph/graph.ts'
 import type { ModelConfig } from './config.ts'
-import { block, embedTokens, head, type ModelOptions, rotaryOf } from './parts.ts'
+import { block, embedTokens, head, type ModelOptions, refuseWindow, rotaryOf } from './parts.ts'
 
 export function qwen3(g: Graph, c: ModelConfig, options: ModelOptions): void {
+  refuseWindow(c)
   const rotary = rotaryOf(g, c, options.ropeFactors)
 
   let h = embedTokens(g, c)

@@ -3,14 +3,13 @@ import { KvasirError } from '../errors.ts'
 import { Graph } from '../graph/graph.ts'
 import type { ModelConfig } from './config.ts'
 import { llama } from './llama.ts'
-import { mistral } from './mistral.ts'
 import type { Model, ModelOptions } from './parts.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
 
 const models: ReadonlyMap<string, Model> = new Map([
   ['llama', llama],
-  ['mistral', mistral],
+  ['mistral', llama],
   ['qwen2', qwen2],
   ['qwen3', qwen3],
 ])

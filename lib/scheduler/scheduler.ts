@@ -115,8 +115,9 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     const rows = this.limits.maxRows - plan.rows.length
     const count = Math.min(gap, this.limits.maxTokens - plan.tokens)
     if (seq.work === 'embed') return count
-    // Half of the rows left, so that a long text does not keep newer answers waiting for one.
-    if (seq.work === 'score') return Math.min(count, Math.ceil(rows / 2))
+    // Half of the rows left, unless it is alone: a long text must not keep newer answers waiting for one.
+    if (seq.work === 'score')
+      return Math.min(count, this.running.length + this.waiting.length > 1 ? Math.ceil(rows / 2) : rows)
     return count === gap && rows < 1 + seq.forks.length ? count - 1 : count
   }
 

@@ -1,6 +1,6 @@
 // Text to ids and back. The work is in native/tokenizer, off the event loop; this face adds text decoding and turns
 // native errors into KvasirErrors.
-import { type ErrorCode, KvasirError } from '../errors.ts'
+import { fromNative } from '../errors.ts'
 import { type NativeFile, type NativeTokenizer, native, type TokenizerSource } from '../native.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { Detokenizer } from './detokenizer.ts'
@@ -41,7 +41,11 @@ export class Tokenizer {
    * ids that have no token.
    */
   decode(ids: Int32Array, special = false): string {
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#native.decode(ids, special))
+    try {
+      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#native.decode(ids, special))
+    } catch (error) {
+      throw fromNative(error)
+    }
   }
 
   /** Turns ids into text one by one. */
@@ -76,15 +80,13 @@ export async function openTokenizer(
   files: { open(path: string): NativeFile },
 ): Promise<Tokenizer> {
   const { path, ...source } = checkpoint.tokenizer
-  return createTokenizer({ ...source, file: files.open(path) })
+  return createTokenizer({ ...source, file: await attempt(async () => files.open(path)) })
 }
 
 async function attempt<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {
-    const { code, message } = error as Error & { code?: string }
-    if (error instanceof KvasirError || !code?.startsWith('KV_')) throw error
-    throw new KvasirError(code as ErrorCode, message, { cause: error })
+    throw fromNative(error)
   }
 }

@@ -36,7 +36,7 @@ export interface Checkpoint {
   tensors: Map<string, CheckpointTensor>
 }
 
-/** The tensor `name`, which must have this shape. */
+/** The tensor `name`, which must have this shape and lie where kernels can read it in the mapped file. */
 export function tensorOf(checkpoint: Checkpoint, name: string, ...shape: number[]): CheckpointTensor {
   const tensor = checkpoint.tensors.get(name)
   if (!tensor) throw new KvasirError('KV_FORMAT', `${checkpoint.path} has no tensor ${name}: it is incomplete`)
@@ -44,6 +44,13 @@ export function tensorOf(checkpoint: Checkpoint, name: string, ...shape: number[
     throw new KvasirError(
       'KV_FORMAT',
       `${checkpoint.path}: tensor ${name} has shape ${tensor.shape.join(' × ')}, expected ${shape.join(' × ')}`,
+    )
+  // Blocks of every other format begin with 16 bits.
+  const alignment = tensor.dtype === 'f32' ? 4 : 2
+  if (tensor.offset % alignment !== 0)
+    throw new KvasirError(
+      'KV_UNSUPPORTED',
+      `${tensor.file}: tensor ${name} lies at byte ${tensor.offset}, not a multiple of ${alignment}: rewrite the file, for example with kvasir quantize`,
     )
   return tensor
 }

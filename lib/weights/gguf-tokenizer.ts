@@ -45,7 +45,7 @@ export async function tokenizerMetadata(
   if (!sentencePiece) set('merges', ggufValue.strings(merges))
   if (source.bos !== undefined) set('bos_token_id', ggufValue.u32(source.bos))
   if (source.eos !== undefined) set('eos_token_id', ggufValue.u32(source.eos))
-  const unknown = tokens.indexOf(String(model['unk_token']))
+  const unknown = typeof model['unk_token'] === 'string' ? tokens.indexOf(model['unk_token']) : -1
   if (unknown >= 0) set('unknown_token_id', ggufValue.u32(unknown))
   const bos = source.bos === undefined ? undefined : tokens[source.bos]
   set('add_bos_token', ggufValue.bool(source.addBos ?? beginsWith(json['post_processor'], bos)))

@@ -6,6 +6,7 @@ import type { Checkpoint, CheckpointTensor } from './checkpoint.ts'
 import { bytesOf, FORMATS, type WeightDtype } from './formats.ts'
 import { ggufArchitecture, ggufMetadata, ropeFrequencies } from './gguf-metadata.ts'
 import { ggufName } from './names.ts'
+import { convertRows } from './read-tensor.ts'
 import { interleave } from './rope-rows.ts'
 import { GgufWriter, type TensorPlan } from './write-gguf.ts'
 
@@ -110,14 +111,14 @@ async function* convert({ from, dtype, shape, heads }: Job, file: NativeFile): A
   const headRows = heads ? rows / heads : 1
   // A vector that belongs to interleaved rows is a matrix of one column here.
   if (heads && shape.length === 1) {
-    const bytes = await native().convert({ ...source, rows: cols, cols: 1 }, FORMATS[dtype].code, 0, cols)
+    const bytes = await convertRows({ ...source, rows: cols, cols: 1 }, dtype, 0, cols)
     yield [interleave(bytes, cols / heads), from.bytes]
     return
   }
   const atOnce = Math.max(1, Math.floor(CHUNK / (cols * 4) / headRows)) * headRows
   for (let begin = 0; begin < rows; begin += atOnce) {
     const end = Math.min(begin + atOnce, rows)
-    const bytes = await native().convert(source, FORMATS[dtype].code, begin, end)
+    const bytes = await convertRows(source, dtype, begin, end)
     const share = (from.bytes * (end - begin)) / rows
     yield [heads ? interleave(bytes, headRows, bytesOf(dtype, [cols])) : bytes, share]
   }

@@ -1,9 +1,24 @@
-// The values of a small tensor as numbers, for what is decided in TypeScript.
-import { native } from '../native.ts'
+// Values of a checkpoint's tensors, re-coded by native code off the event loop.
+import { fromNative } from '../errors.ts'
+import { type NativeMatrix, native } from '../native.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { FORMATS } from './formats.ts'
+import { FORMATS, type WeightDtype } from './formats.ts'
 
-/** Values of the tensor `name` as f32, or undefined where the checkpoint has none. Converted off the event loop. */
+/** Rows [begin, end) of a mapped matrix in another format. */
+export async function convertRows(
+  matrix: NativeMatrix,
+  dtype: WeightDtype,
+  begin: number,
+  end: number,
+): Promise<Uint8Array> {
+  try {
+    return await native().convert(matrix, FORMATS[dtype].code, begin, end)
+  } catch (error) {
+    throw fromNative(error)
+  }
+}
+
+/** Values of the tensor `name` as f32, or undefined where the checkpoint has none. */
 export async function readFloats(checkpoint: Checkpoint, name: string): Promise<Float32Array | undefined> {
   const tensor = checkpoint.tensors.get(name)
   if (!tensor) return undefined
@@ -11,8 +26,8 @@ export async function readFloats(checkpoint: Checkpoint, name: string): Promise<
   const rows = tensor.shape.reduce((product, size) => product * size, 1) / cols
   const file = native().openFile(tensor.file)
   try {
-    const weight = { file, offset: tensor.offset, dtype: FORMATS[tensor.dtype].code, rows, cols }
-    const bytes = await native().convert(weight, FORMATS.f32.code, 0, rows)
+    const matrix = { file, offset: tensor.offset, dtype: FORMATS[tensor.dtype].code, rows, cols }
+    const bytes = await convertRows(matrix, 'f32', 0, rows)
     return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
   } finally {
     file.close()

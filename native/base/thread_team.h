@@ -1,29 +1,29 @@
 // The threads of a device. One task runs on all of them at once; inside a task they meet at barriers.
 //
-// Within a task a waiting thread spins for some microseconds, then yields, then parks, so that a host which takes a
-// core away slows the work in proportion and no further. Between tasks everybody parks.
+// Within a task a waiting thread spins for some microseconds, then parks; between tasks everybody parks. Where other
+// programs take the cores, threads that wait for one another get little done: see Crowding.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "native/base/crowding.h"
 #include "native/base/worker.h"
 
 namespace kvasir {
 
-// Waits until `word` differs from `old`: spins, yields, parks. `parked` counts the threads that need a wake-up call.
-void wait_while_equal(const std::atomic<uint32_t>& word, uint32_t old, std::atomic<int>& parked);
-
 class TeamBarrier final : public Barrier {
  public:
-  TeamBarrier(int count, std::atomic<int64_t>& ticket) : count_(count), ticket_(ticket) {}
+  explicit TeamBarrier(std::atomic<int64_t>& ticket) : ticket_(ticket) {}
   void wait() override;
+  void set_count(int count) { count_ = count; }  // while nobody waits
 
  private:
-  const int count_;
+  int count_ = 1;
   std::atomic<int64_t>& ticket_;
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<uint32_t> generation_{0};
@@ -38,26 +38,33 @@ class ThreadTeam {
   ThreadTeam(const ThreadTeam&) = delete;
   ThreadTeam& operator=(const ThreadTeam&) = delete;
 
-  // Runs task(worker) on every thread; returns when all have finished. Always from the same thread.
+  // Runs task(worker) on as many threads as the host leaves us; returns when all have finished. Always from the same
+  // thread. What a task computes may not depend on the number of threads.
   void run(const std::function<void(const Worker&)>& task);
-
-  int size() const { return static_cast<int>(workers_.size()); }
 
  private:
   struct Scratch {
     alignas(64) uint8_t bytes[kScratchBytes];
   };
+  struct alignas(64) Waited {
+    int64_t ns = 0;  // of one thread at the barriers of one task
+  };
+
+  static constexpr uint32_t kThreadLimit = 1 << 12;
 
   void serve(int index, bool background);
+  void work(int index);
 
   alignas(64) std::atomic<int64_t> ticket_{0};
   TeamBarrier barrier_;
   std::vector<std::unique_ptr<Scratch>> scratch_;
   std::vector<Worker> workers_;
+  std::vector<Waited> waited_;
   std::vector<std::thread> threads_;
+  Crowding crowding_;
 
   const std::function<void(const Worker&)>* task_ = nullptr;
-  alignas(64) std::atomic<uint32_t> epoch_{0};
+  alignas(64) std::atomic<uint32_t> epoch_{0};  // number of the task · kThreadLimit + threads that run it
   std::atomic<int> parked_{0};
   std::atomic<bool> stopping_{false};
 };

@@ -90,35 +90,55 @@ KV_INLINE void score_s8(const int8_t* q, const int32_t* start, const uint8_t* ke
   }
 }
 
-// acc[r] += Σ weights[r][token]·values[token] over tokens begin ≤ token < end, for `rows` rows and `vectors` vectors.
-template <int rows, int vectors>
-KV_INLINE void weigh(const float* weights, const float* values, int padded, int begin, int end, float* acc) {
+// The rows of V, from the buffer or straight from the page. Widening s8 or f16 is exact, so both give the same sums.
+struct WideValues {
+  const float* rows;
+  int stride;
+  KV_INLINE_MEMBER f32x16 at(int token, int d) const { return load(rows + token * stride + d); }
+};
+struct HalfValues {
+  const uint16_t* rows;
+  int stride;
+  KV_INLINE_MEMBER f32x16 at(int token, int d) const { return load_f16(rows + token * stride + d); }
+};
+struct ByteValues {
+  const int8_t* rows;
+  int stride;
+  KV_INLINE_MEMBER f32x16 at(int token, int d) const { return load_s8(rows + token * stride + d); }
+};
+
+// acc[r] += Σ weights[r][token]·values[token] over tokens begin ≤ token < end, for `rows` rows and the `vectors`
+// vectors that start at value d.
+template <int rows, int vectors, typename Values>
+KV_INLINE void weigh(const float* weights, const Values& values, int d, int padded, int begin, int end, float* acc) {
   f32x16 sum[rows][vectors];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) sum[r][v] = load(acc + r * padded + v * kLanes);
+    for (int v = 0; v < vectors; ++v) sum[r][v] = load(acc + r * padded + d + v * kLanes);
   for (int token = begin; token < end; ++token) {
-    const float* at = values + token * padded;
+    f32x16 value[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) value[v] = values.at(token, d + v * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const f32x16 w = set1(weights[r * kPageTokens + token]);
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) sum[r][v] = fma(w, load(at + v * kLanes), sum[r][v]);
+      for (int v = 0; v < vectors; ++v) sum[r][v] = fma(w, value[v], sum[r][v]);
     }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) store(acc + r * padded + v * kLanes, sum[r][v]);
+    for (int v = 0; v < vectors; ++v) store(acc + r * padded + d + v * kLanes, sum[r][v]);
 }
 
-template <int rows>
-KV_INLINE void weigh_rows(const float* weights, const float* values, int padded, int begin, int end, float* acc) {
+template <int rows, typename Values>
+KV_INLINE void weigh_rows(const float* weights, const Values& values, int padded, int begin, int end, float* acc) {
   int d = 0;
   for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
-    weigh<rows, kTileVectors>(weights, values + d, padded, begin, end, acc + d);
-  for (; d < padded; d += kLanes) weigh<rows, 1>(weights, values + d, padded, begin, end, acc + d);
+    weigh<rows, kTileVectors>(weights, values, d, padded, begin, end, acc);
+  for (; d < padded; d += kLanes) weigh<rows, 1>(weights, values, d, padded, begin, end, acc);
 }
 
 // The running state of a row: the largest score so far and the sum of weights relative to it.

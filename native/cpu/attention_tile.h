@@ -8,7 +8,6 @@
 namespace kvasir::cpu::KVASIR_ISA {
 
 constexpr int kMaxRows = 32;
-constexpr int kMaxHeadDim = 256;
 
 struct Tile {
   int sequence;
@@ -18,6 +17,12 @@ struct Tile {
   int head;      // the first query head
   int heads;
   int kv_head;
+};
+
+// A number as a type: the count of rows that a kernel is compiled for.
+template <int n>
+struct Count {
+  constexpr int operator()() const { return n; }
 };
 
 struct Buffers {
@@ -58,31 +63,35 @@ static void load_queries(const Attention& op, const Tile& tile, Buffers& at) {
   }
 }
 
-// A page into the buffers: K transposed, V as f32. Only tokens before `end` were ever written; the others' scores are
-// computed from whatever is there and never looked at.
-static void load_page(const KvCache& kv, uint8_t* head_page, int end, Buffers& at) {
+// Whether V is widened into the buffer first: worth it when more rows read it than fit the registers twice, and needed
+// where a row ends in half a vector.
+KV_INLINE bool widens(const KvCache& kv, int rows) {
+  return kv.head_dim % kLanes != 0 || (rows > 2 * kTileRows && kv.dtype != Dtype::f32);
+}
+
+// A page into the buffers: K transposed, and V as f32 if asked. Only tokens before `end` were ever written; the others'
+// scores are computed from whatever is there and never looked at.
+static void load_page(const KvCache& kv, uint8_t* head_page, int end, bool widen, Buffers& at) {
   const int dim = kv.head_dim, padded = (dim + kLanes - 1) / kLanes * kLanes;
   uint8_t *keys = kv.keys(head_page), *values = kv.values(head_page);
   uint32_t* transposed = reinterpret_cast<uint32_t*>(at.keys);
+  const auto fill = [&](const auto* rows, int count, auto load_some) KV_LAMBDA {
+    for (int t = 0; t < count; ++t)
+      for (int d = 0; d < dim; d += kLanes) store(at.values + t * padded + d, load_some(rows + t * dim + d, dim - d));
+  };
+  const auto from_s8 = [](const int8_t* p, int64_t n) KV_LAMBDA { return load_s8(p, n); };
+  const auto from_f16 = [](const uint16_t* p, int64_t n) KV_LAMBDA { return load_f16(p, n); };
+  const auto from_f32 = [](const float* p, int64_t n) KV_LAMBDA { return load(p, n); };
   if (kv.dtype == Dtype::kv8) {
     transpose_words<kDotBiased ? 0x80808080u : 0u>(keys, dim, dim / 4, transposed);
-    for (int t = 0; t < end; ++t)
-      for (int d = 0; d < dim; d += kLanes)
-        store(at.values + t * padded + d, load_s8(reinterpret_cast<int8_t*>(values) + t * dim + d, dim - d));
+    if (widen) fill(reinterpret_cast<int8_t*>(values), end, from_s8);
   } else if (kv.dtype == Dtype::f16) {
-    const auto widen = [&](const uint8_t* rows) KV_LAMBDA {
-      const uint16_t* half = reinterpret_cast<const uint16_t*>(rows);
-      for (int t = 0; t < end; ++t)
-        for (int d = 0; d < dim; d += kLanes) store(at.values + t * padded + d, load_f16(half + t * dim + d, dim - d));
-    };
-    widen(keys);
+    fill(reinterpret_cast<uint16_t*>(keys), end, from_f16);
     transpose_words<0>(reinterpret_cast<uint8_t*>(at.values), padded * 4, dim, transposed);
-    widen(values);
+    if (widen) fill(reinterpret_cast<uint16_t*>(values), end, from_f16);
   } else {
     transpose_words<0>(keys, dim * 4, dim, transposed);
-    const float* v = reinterpret_cast<float*>(values);
-    for (int t = 0; t < end; ++t)
-      for (int d = 0; d < dim; d += kLanes) store(at.values + t * padded + d, load(v + t * dim + d, dim - d));
+    if (widen) fill(reinterpret_cast<float*>(values), end, from_f32);
   }
 }
 
@@ -105,16 +114,29 @@ static void score(const KvCache& kv, int begin, int end, Buffers& at) {
 }
 
 // acc of rows [begin, end) += weights · values, over the page's tokens [first, last).
-template <int rows>
-KV_INLINE void weigh_some(int padded, int r, int first, int last, Buffers& at) {
-  weigh_rows<rows>(at.scores + r * kPageTokens, at.values, padded, first, last, at.acc + r * padded);
-}
-static void weigh_all(int padded, int begin, int end, int first, int last, Buffers& at) {
+template <typename Values>
+KV_INLINE void weigh_all(const Values& values, int padded, int begin, int end, int first, int last, Buffers& at) {
+  const auto some = [&](auto rows, int r) KV_LAMBDA {
+    weigh_rows<rows()>(at.scores + r * kPageTokens, values, padded, first, last, at.acc + r * padded);
+  };
   int r = begin;
-  for (; r + kTileRows <= end; r += kTileRows) weigh_some<kTileRows>(padded, r, first, last, at);
-  if (kTileRows > 3 && r + 3 <= end) weigh_some<3>(padded, r, first, last, at), r += 3;
-  if (kTileRows > 2 && r + 2 <= end) weigh_some<2>(padded, r, first, last, at), r += 2;
-  if (r < end) weigh_some<1>(padded, r, first, last, at);
+  for (; r + kTileRows <= end; r += kTileRows) some(Count<kTileRows>(), r);
+  if (kTileRows > 3 && r + 3 <= end) some(Count<3>(), r), r += 3;
+  if (kTileRows > 2 && r + 2 <= end) some(Count<2>(), r), r += 2;
+  if (r < end) some(Count<1>(), r);
+}
+static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int begin, int end, int first, int last,
+                       Buffers& at) {
+  const int dim = kv.head_dim, padded = (dim + kLanes - 1) / kLanes * kLanes;
+  const uint8_t* values = kv.values(head_page);
+  if (widened)
+    weigh_all(WideValues{at.values, padded}, padded, begin, end, first, last, at);
+  else if (kv.dtype == Dtype::kv8)
+    weigh_all(ByteValues{reinterpret_cast<const int8_t*>(values), dim}, padded, begin, end, first, last, at);
+  else if (kv.dtype == Dtype::f16)
+    weigh_all(HalfValues{reinterpret_cast<const uint16_t*>(values), dim}, padded, begin, end, first, last, at);
+  else
+    weigh_all(WideValues{reinterpret_cast<const float*>(values), dim}, padded, begin, end, first, last, at);
 }
 
 // One page, for every token of the tile that sees some of it.
@@ -137,7 +159,8 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   const StepSequences& sequences = op.sequences;
   const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
   uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
-  load_page(kv, head_page, end_of(to - 1), at);
+  const bool widen = widens(kv, (to - from) * tile.heads);
+  load_page(kv, head_page, end_of(to - 1), widen, at);
   score(kv, from * tile.heads, to * tile.heads, at);
 
   const float *key_scales = kv.key_scales(head_page), *value_scales = kv.value_scales(head_page);
@@ -156,7 +179,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
     const int first = begin_of(token), last = end_of(token);
     int after = token + 1;
     while (after < to && begin_of(after) == first && end_of(after) == last) ++after;
-    weigh_all(padded, token * tile.heads, after * tile.heads, first, last, at);
+    weigh_page(kv, head_page, widen, token * tile.heads, after * tile.heads, first, last, at);
     token = after;
   }
 }

@@ -13,14 +13,15 @@
 #include <immintrin.h>
 
 #include "linear_tiles.h"
-#include "native/cpu/linear_half.h"
+#include "native/cpu/linear_ahead.h"
+#include "native/cpu/linear_output.h"
 #include "native/cpu/panel.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
-constexpr int64_t kPanelBytes = 24 << 10;        // half an L1
-constexpr int64_t kActivationBytes = 384 << 10;  // of a block of columns, in L2
+constexpr int64_t kPanelBytes = (kPanelRows == 32 ? 24 : 16) << 10;  // half an L1
+constexpr int64_t kActivationBytes = 384 << 10;                      // of a block of columns, in L2
 constexpr int64_t kMostColumns = 264;
 constexpr int64_t kFewestColumns = 48;  // fewer and unpacking would weigh more than reading activations from L3
 
@@ -125,14 +126,6 @@ void copy_activations(const Linear& op, Dtype dtype, const Block& block) {
   }
 }
 
-// Weights that are unpacked next: each tile asks for a part of them, so that they arrive while it multiplies.
-struct Ahead {
-  const uint8_t* data;
-  int64_t stride;
-  int64_t rows;
-  int64_t bytes;  // of a row
-};
-
 // sums[column][row] += panel · activations, over groups [group, group + groups).
 void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t* panel, int64_t group, int64_t groups,
               const Ahead& ahead) {
@@ -143,11 +136,7 @@ void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t
   int64_t fetched = 0;
   for (int64_t column = 0, width; column < block.columns; column += width) {
     width = tile_columns(block.columns - column);
-    const int64_t fetch = ahead.rows * (column + width) / block.columns;
-    for (; fetched < fetch; ++fetched) {
-      const uint8_t* row = ahead.data + fetched * ahead.stride;
-      for (int64_t i = 0; i < ahead.bytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(row + i), _MM_HINT_T1);
-    }
+    fetch(ahead, column + width, block.columns, &fetched);
     const int32_t* record = block.records + (column * all_groups + group * width) * words;
     tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups);
   }
@@ -156,26 +145,9 @@ void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t
 // y of rows [begin, end), which lie in the panel from `lane` on.
 void store_rows(const Linear& op, const Linear::Segment& segment, const Block& block, int32_t begin, int32_t end,
                 int32_t lane) {
-  const float* bias = segment.bias ? segment.bias + begin : nullptr;
-  const int32_t eights = (end - begin) / 8;
   for (int64_t c = 0; c < block.columns; ++c) {
-    const float* sums = block.sums + c * kPanelRows + lane;
-    float* y = reinterpret_cast<float*>(op.y.data + (block.first + c) * op.y.stride) + segment.column + begin;
-    for (int32_t r = 0; r < eights * 8; r += 8) {
-      __m256 value = _mm256_loadu_ps(sums + r);
-      if (bias) value = _mm256_add_ps(value, _mm256_loadu_ps(bias + r));
-      if (op.accumulate) value = _mm256_add_ps(value, _mm256_loadu_ps(y + r));
-      _mm256_storeu_ps(y + r, value);
-    }
-    for (int32_t r = eights * 8; r < end - begin; ++r) store_output(op, segment, block.first + c, begin + r, sums[r]);
+    store_outputs(op, segment, block.first + c, begin, block.sums + c * kPanelRows + lane, end - begin);
   }
-}
-
-// Rows `rows` from group `group` on, as far as they exist.
-Ahead ahead_of(const Weight& w, int32_t row, RowRange rows, int64_t group, int64_t groups) {
-  const int64_t group_bytes = w.row_bytes / (w.cols / kGroup);
-  const int64_t some = row + kPanelRows < rows.end ? kPanelRows : row < rows.end ? rows.end - row : 0;
-  return {w.data + row * w.row_bytes + group * group_bytes, w.row_bytes, some, groups * group_bytes};
 }
 
 void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange rows, const Block& block,
@@ -194,8 +166,8 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ro
         fill_panel(w, first, g, some, strip - r, panel);
       }
       const bool last = g + piece >= groups;
-      const Ahead ahead =
-          ahead_of(w, last ? r + kPanelRows : r, rows, last ? 0 : g + piece, piece < groups ? piece : groups);
+      const Ahead ahead = ahead_of(w, rows, last ? r + kPanelRows : r, kPanelRows, last ? 0 : g + piece,
+                                   piece < groups ? piece : groups, groups);
       multiply(w.dtype, block, groups, panel, g, some, ahead);
     }
     // A strip that reached back has its rows further on in the panel.

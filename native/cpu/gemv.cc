@@ -6,6 +6,7 @@
 
 #if defined(__AVX2__)
 
+#include "native/cpu/linear_output.h"
 #include "native/cpu/panel_formats.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
@@ -134,9 +135,9 @@ void strip(const Linear& op, const Linear::Segment& segment, int32_t first, RowR
     for (int c = 0; c < C; ++c) {
       float out[kRows];
       KV_SIMD(storeu_ps)(out, acc[c]);
-      for (int r = 0; r < kRows; ++r) {
-        if (from + r >= rows.begin && from + r < rows.end) store_output(op, segment, t + c, from + r, out[r]);
-      }
+      const int32_t begin = from < rows.begin ? rows.begin : from;
+      const int32_t end = from + kRows < rows.end ? from + kRows : rows.end;
+      if (begin < end) store_outputs(op, segment, t + c, begin, out + (begin - from), end - begin);
     }
   }
 }

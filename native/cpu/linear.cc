@@ -2,24 +2,24 @@
 
 #include "native/cpu/kernels.h"
 #include "native/cpu/linear_parts.h"
+#include "native/cpu/panel.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
-// Rows of a share: a GEMM panel in AVX-512, two in AVX2.
-constexpr int64_t kGrain = 32;
+constexpr int64_t kMostGemvTokens = 8;
 
-int64_t units_of(const Weight& w) { return (w.rows + kGrain - 1) / kGrain; }
+int64_t units_of(const Weight& w, int64_t grain) { return (w.rows + grain - 1) / grain; }
 
-int32_t row_of(const Weight& w, int64_t unit) {
-  const int64_t row = unit * kGrain;
+int32_t row_of(const Weight& w, int64_t unit, int64_t grain) {
+  const int64_t row = unit * grain;
   return int32_t(row < 0 ? 0 : row < w.rows ? row : w.rows);
 }
 
 #if defined(__AVX2__)
 
 // Tokens up to which unpacking in registers is cheaper than a panel (measured: bench/kernels/linear.cc).
-int64_t gemv_tokens(Dtype dtype) { return dtype == Dtype::q8_0 ? 8 : 4; }
+int64_t gemv_tokens(Dtype dtype) { return dtype == Dtype::q8_0 ? kMostGemvTokens : 4; }
 
 constexpr int64_t kMostCols = 1 << 18;  // beyond it a few columns would not fit the scratch memory
 
@@ -29,7 +29,7 @@ void run(const Linear& op, RowRange* rows, const Worker& worker) {
     const Linear::Segment& segment = op.segment[s];
     if (rows[s].begin == rows[s].end) continue;
     if (!is_quantised(segment.w.dtype)) {
-      linear_float(op, segment, rows[s]);
+      linear_float(op, segment, rows[s], worker);
     } else if (segment.w.rows < kStrip) {
       linear_scalar(op, segment, rows[s]);
     } else if (op.x.rows <= gemv_tokens(segment.w.dtype) || segment.w.cols > kMostCols) {
@@ -54,8 +54,10 @@ void run(const Linear& op, RowRange* rows, const Worker&) {
 }  // namespace
 
 void linear(const Linear& op, const Worker& worker) {
+  // Whole panels where there are many tokens, else strips; all segments are one row of units.
+  const int64_t grain = op.x.rows > kMostGemvTokens ? kPanelRows : kStrip;
   int64_t units = 0;
-  for (int s = 0; s < op.segments; ++s) units += units_of(op.segment[s].w);
+  for (int s = 0; s < op.segments; ++s) units += units_of(op.segment[s].w, grain);
   const int64_t begin = units * worker.index / worker.count;
   const int64_t end = units * (worker.index + 1) / worker.count;
 
@@ -63,10 +65,9 @@ void linear(const Linear& op, const Worker& worker) {
   int64_t first = 0;
   for (int s = 0; s < op.segments; ++s) {
     const Weight& w = op.segment[s].w;
-    rows[s] = {row_of(w, begin - first), row_of(w, end - first)};
-    first += units_of(w);
+    rows[s] = {row_of(w, begin - first, grain), row_of(w, end - first, grain)};
+    first += units_of(w, grain);
   }
-
   run(op, rows, worker);
 }
 

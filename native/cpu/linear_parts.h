@@ -16,7 +16,7 @@ struct RowRange {
 void linear_scalar(const Linear& op, const Linear::Segment& segment, RowRange rows);
 
 // f32, f16 and bf16 weights.
-void linear_float(const Linear& op, const Linear::Segment& segment, RowRange rows);
+void linear_float(const Linear& op, const Linear::Segment& segment, RowRange rows, const Worker& worker);
 
 // Quantised weights, few tokens: reads the file's layout and unpacks in registers. The segment has at least kStrip
 // rows.
@@ -48,15 +48,6 @@ static constexpr Format format_of(Dtype dtype) {
     default:
       return {0, true, false};
   }
-}
-
-// Where output (token, row) goes, with what the epilogue adds.
-static inline __attribute__((always_inline)) void store_output(const Linear& op, const Linear::Segment& segment,
-                                                               int64_t token, int32_t row, float value) {
-  float* y = reinterpret_cast<float*>(op.y.data + token * op.y.stride) + segment.column + row;
-  if (segment.bias) value += segment.bias[row];
-  if (op.accumulate) value += *y;
-  *y = value;
 }
 
 }  // namespace kvasir::cpu::KVASIR_ISA

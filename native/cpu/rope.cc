@@ -10,8 +10,6 @@
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
-constexpr int kMaxHeadDim = 256;
-
 int position_of(const StepSequences& sequences, int64_t token) {
   const int s = sequences.of_token[token];
   return sequences.position[s] + static_cast<int>(token) - sequences.start[s];

@@ -9,6 +9,7 @@
 
 #define KV_INLINE [[maybe_unused]] static inline __attribute__((always_inline))
 
+#define KV_INLINE_MEMBER inline __attribute__((always_inline))
 #define KV_LAMBDA __attribute__((always_inline))
 
 #if KVASIR_ISA_avx512

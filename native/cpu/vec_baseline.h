@@ -9,6 +9,7 @@ namespace kvasir::cpu::KVASIR_ISA {
 
 typedef float f32x4 __attribute__((vector_size(16)));
 typedef int32_t i32x4 __attribute__((vector_size(16)));
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
 
 struct f32x16 {
   f32x4 v[4];
@@ -47,8 +48,8 @@ KV_INLINE i32x16 load_bytes(const uint8_t* p) {
 KV_INLINE i32x16 load(const int32_t* p) { return load_bytes(reinterpret_cast<const uint8_t*>(p)); }
 KV_INLINE void store(int32_t* p, i32x16 v) { __builtin_memcpy(p, &v, sizeof(v)); }
 KV_INLINE i32x16 set1(int32_t x) { KV_FOUR(i32x16, (i32x4{x, x, x, x})); }
-KV_INLINE i32x16 add(i32x16 a, i32x16 b) { KV_FOUR(i32x16, a.v[i] + b.v[i]); }
-KV_INLINE i32x16 sub(i32x16 a, i32x16 b) { KV_FOUR(i32x16, a.v[i] - b.v[i]); }
+KV_INLINE i32x16 add(i32x16 a, i32x16 b) { KV_FOUR(i32x16, (i32x4)((u32x4)a.v[i] + (u32x4)b.v[i])); }  // wraps
+KV_INLINE i32x16 sub(i32x16 a, i32x16 b) { KV_FOUR(i32x16, (i32x4)((u32x4)a.v[i] - (u32x4)b.v[i])); }
 KV_INLINE i32x16 max(i32x16 a, i32x16 b) { KV_FOUR(i32x16, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }
 KV_INLINE i32x16 and_(i32x16 a, i32x16 b) { KV_FOUR(i32x16, a.v[i] & b.v[i]); }
 template <int n>

@@ -1,6 +1,6 @@
 // The interpreter: operands of the tape → Args of a kernel → the kernel, with a barrier after each. The tape was
-// verified when it was parsed, so nothing is checked here. An instruction costs some tens of nanoseconds to bind, on
-// each thread for itself, which is why nothing is bound ahead.
+// verified when it was parsed, so nothing is checked here. To bind an instruction costs far less than the barrier
+// after it, and so each thread does it for itself and nothing is bound ahead.
 
 #include "native/executor/run.h"
 

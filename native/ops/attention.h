@@ -68,6 +68,7 @@ struct Attention {
 };
 
 constexpr int32_t kSplitTokens = 256;
+constexpr int32_t kMaxHeadDim = 256;  // kernels hold a head in arrays of this size
 
 // What attention can use as a workspace for `tokens` query tokens (those of short steps: 8 are plenty) over contexts
 // of at most `context` tokens.

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 
+#include "native/ops/attention.h"
 #include "native/ops/linear.h"
 
 namespace kvasir::tape {
@@ -50,7 +51,6 @@ constexpr int32_t kMaxBuffers = 1 << 10;
 constexpr int32_t kMaxWeights = 1 << 16;
 constexpr int32_t kMaxRepeat = 1 << 12;
 constexpr int32_t kMaxHeads = 1 << 12;
-constexpr int32_t kMaxHeadDim = 512;
 constexpr int32_t kMaxLayers = 1 << 12;
 constexpr int32_t kMaxExecuted = 1 << 16;  // instructions of a step
 

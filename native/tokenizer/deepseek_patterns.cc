@@ -82,11 +82,6 @@ size_t match_deepseek_punctuation(const char* at, const char* end) {
   return match_after_space(at, end, [](uint32_t code) { return punctuation.contains(code); });
 }
 
-size_t match_trailing_space(const char* at, const char* end) {
-  const char* stop = run_of(at, end, kSpace);
-  return stop == end ? stop - at : 0;
-}
-
 size_t match_deepseek_cjk(const char* at, const char* end) {
   static const Ranges cjk(kDeepseekCjk);
   return run_where(at, end, [](uint32_t code) { return cjk.contains(code); }) - at;

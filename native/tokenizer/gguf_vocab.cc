@@ -12,6 +12,12 @@ namespace {
 // tokenizer.ggml.token_type
 enum TokenType : int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 
+// A count that the bytes cannot hold is refused before room is made for it.
+void check_count(const StringArray& table, const char* name) {
+  KV_CHECK(table.count <= table.bytes.size() / sizeof(uint64_t), "KV_FORMAT", name, ": ", table.count,
+           " strings do not fit ", table.bytes.size(), " bytes");
+}
+
 // visit(index, text) for each string of a table.
 template <typename Visit>
 void each_string(const StringArray& table, const char* name, Visit visit) {
@@ -148,6 +154,8 @@ void load_sentencepiece(const GgufVocabulary& gguf, Tokenizer& tokenizer, Settin
 std::shared_ptr<Tokenizer> load_gguf(const GgufVocabulary& gguf, const Settings& given) {
   KV_CHECK(gguf.model == "gpt2" || gguf.model == "llama", "KV_UNSUPPORTED", "tokenizer model \"", gguf.model,
            "\" of this GGUF is not supported; supported are gpt2 and llama");
+  check_count(gguf.tokens, "tokenizer.ggml.tokens");
+  check_count(gguf.merges, "tokenizer.ggml.merges");
   KV_CHECK(gguf.tokens.count > 0 && gguf.tokens.count <= kMaxVocab, "KV_FORMAT",
            "tokenizer.ggml.tokens: ", gguf.tokens.count, " tokens: expected 1 to ", kMaxVocab);
   KV_CHECK(gguf.types.empty() || gguf.types.size() == gguf.tokens.count, "KV_FORMAT",

@@ -1,5 +1,7 @@
 #include "native/tokenizer/json_components.h"
 
+#include <algorithm>
+
 #include "native/tokenizer/bpe.h"
 
 namespace kvasir::tokenizer {
@@ -42,13 +44,21 @@ PreTokenizerStep read_split(const Json& json) {
   step.behaviour = behaviour_of(json["behavior"]);
   step.invert = json["invert"].boolean_or(false);
   const Json regex = json["pattern"]["Regex"];
-  if (regex.is_null()) {
+  if (!regex.is_null() && regex.string() == "\\s+$" && step.behaviour == Behaviour::isolated && !step.invert) {
+    step.kind = PreTokenizerStep::Kind::trailing_space;
+  } else if (regex.is_null()) {
     step.literal = literal_of(json["pattern"], "pre_tokenizer Split");
   } else {
     step.match = matcher_of(regex.string());
     if (!step.match) unsupported("pre_tokenizer", "Split by the regular expression " + regex.string());
   }
   return step;
+}
+
+bool splits_lines(const std::vector<PreTokenizerStep>& steps) {
+  return std::any_of(steps.begin(), steps.end(), [](const PreTokenizerStep& step) {
+    return step.match == match_newline && step.behaviour == Behaviour::isolated;
+  });
 }
 
 PreTokenizerStep::Prefix read_prefix(const Json& json) {
@@ -139,6 +149,9 @@ std::vector<PreTokenizerStep> read_pre_tokenizer(const Json& json, bool& byte_le
       byte_level = true;
     } else if (type == "Split") {
       steps.push_back(read_split(part));
+      // $ is the end of a line; trailing_space knows only the end of the text.
+      if (steps.back().kind == Kind::trailing_space && !splits_lines(steps))
+        unsupported("pre_tokenizer", "Split by \\s+$ where lines are not split first");
     } else if (type == "Digits") {
       steps.push_back({.match = part["individual_digits"].boolean_or(false) ? match_number : match_numbers});
     } else if (type == "Whitespace") {

@@ -5,6 +5,23 @@
 #include "native/tokenizer/split_patterns.h"
 
 namespace kvasir::tokenizer {
+namespace {
+
+// Some files write a line break in a class as itself, some as an escape.
+std::string with_escapes(std::string_view pattern) {
+  std::string out;
+  for (const char c : pattern) {
+    if (c == '\r')
+      out += "\\r";
+    else if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace
 
 Matcher matcher_of(std::string_view pattern) {
   static const std::string cased = std::string("\\s?[") + std::string(kCasedLetters) + "]+";
@@ -30,15 +47,14 @@ Matcher matcher_of(std::string_view pattern) {
        match_gpt4o},
       {PREFIX UPPER "*" LOWER "+|" PREFIX UPPER "+" LOWER "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES,
        match_tekken},
-      {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "
-       "?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+      {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "
+       "?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACES,
        match_deepseek3},
       {cjk3, match_deepseek3_cjk},
       {cased, match_deepseek_letters},
       {punctuation, match_deepseek_punctuation},
       {cjk, match_deepseek_cjk},
-      {"[\r\n]", match_newline},
-      {"\\s+$", match_trailing_space},
+      {"[\\r\\n]", match_newline},
       {"\\s?\\p{L}+", match_coder_letters},
       {"\\s?\\p{P}+", match_coder_punctuation},
       {"\\p{N}{1,3}", match_number3},
@@ -51,8 +67,9 @@ Matcher matcher_of(std::string_view pattern) {
 #undef LOWER
 #undef PREFIX
 #undef SPACES
+  const std::string spelled = with_escapes(pattern);
   for (const auto& [text, matcher] : known)
-    if (text == pattern) return matcher;
+    if (text == spelled) return matcher;
   return nullptr;
 }
 

@@ -4,6 +4,7 @@
 
 #include "native/base/check.h"
 #include "native/tokenizer/bpe.h"
+#include "native/tokenizer/scan.h"
 #include "native/tokenizer/unicode.h"
 
 namespace kvasir::tokenizer {
@@ -90,6 +91,14 @@ void PreTokenizer::apply(size_t index, std::string_view text, bool first, const 
     const std::string spaced = " " + std::string(text);
     return apply(index + 1, spaced, first, emit);
   }
+  if (step.kind == Kind::trailing_space) {
+    const char* const end = text.data() + text.size();
+    const char* tail = end;
+    while (tail > text.data() && has(previous(tail), end, kSpace)) tail = previous(tail);
+    const size_t rest = tail - text.data();
+    apply(index + 1, text.substr(0, rest), first, emit);
+    return apply(index + 1, text.substr(rest), first && rest == 0, emit);
+  }
   if (step.kind == Kind::metaspace) {
     const std::string marked = metaspace(step, text, first);
     if (!step.split_words) return apply(index + 1, marked, first, emit);
@@ -115,7 +124,7 @@ void PreTokenizer::apply(size_t index, std::string_view text, bool first, const 
 }
 
 std::vector<PreTokenizerStep> pre_tokenizer_steps(std::string_view name) {
-  using Matchers = std::vector<Matcher>;
+  using Matchers = std::vector<Matcher>;  // null: trailing_space
   static const std::pair<std::vector<std::string_view>, Matchers> known[] = {
       {{"gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jais", "trillion", "granite-docling"}, {match_gpt2}},
       {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}, {match_number, match_gpt2}},
@@ -127,8 +136,7 @@ std::vector<PreTokenizerStep> pre_tokenizer_steps(std::string_view name) {
       {{"tekken"}, {match_tekken}},
       {{"deepseek-v3", "deepseek-r1", "hunyuan-dense"}, {match_number3, match_deepseek3_cjk, match_deepseek3}},
       {{"deepseek-llm"},
-       {match_newline, match_deepseek_letters, match_deepseek_punctuation, match_trailing_space, match_deepseek_cjk,
-        match_number}},
+       {match_newline, match_deepseek_letters, match_deepseek_punctuation, nullptr, match_deepseek_cjk, match_number}},
       {{"deepseek-coder"},
        {match_newline, match_coder_letters, match_coder_punctuation, match_deepseek_cjk, match_number}},
   };
@@ -137,7 +145,8 @@ std::vector<PreTokenizerStep> pre_tokenizer_steps(std::string_view name) {
     for (const auto alias : aliases) {
       if (alias == name) {
         std::vector<PreTokenizerStep> steps;
-        for (const Matcher matcher : matchers) steps.push_back({.match = matcher});
+        for (const Matcher matcher : matchers)
+          steps.push_back({.kind = matcher ? Kind::split : Kind::trailing_space, .match = matcher});
         return steps;
       }
       names += names.empty() ? "" : ", ";

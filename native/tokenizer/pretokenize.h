@@ -16,9 +16,10 @@ enum class Behaviour { removed, isolated, merged_with_previous, merged_with_next
 
 struct PreTokenizerStep {
   enum class Kind {
-    split,         // by `match`, or by `literal` when there is none
-    prefix_space,  // a space before a word that has none
-    metaspace      // spaces become "▁", with one before the text
+    split,           // by `match`, or by `literal` when there is none
+    trailing_space,  // \s+$: the spaces at the end are a word (as a matcher it would look ahead from each of them)
+    prefix_space,    // a space before a word that has none
+    metaspace        // spaces become "▁", with one before the text
   };
   enum class Prefix { never, first, always };  // metaspace: before which texts
 

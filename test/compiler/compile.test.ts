@@ -1,20 +1,26 @@
 import { describe, expect, it } from 'vitest'
 import { type CompileOptions, compile, unroll } from '../../lib/compiler/compile.ts'
+import type { Instruction } from '../../lib/compiler/instructions.ts'
 import { placeValues } from '../../lib/compiler/memory.ts'
 import { roll } from '../../lib/compiler/roll.ts'
 import { activationStride, Dtype } from '../../lib/graph/dtype.ts'
+import { Graph } from '../../lib/graph/graph.ts'
+import { add, embed, linear, pool, rmsNorm } from '../../lib/graph/ops.ts'
 import { evaluate } from '../../lib/graph/shape.ts'
 import type { ModelConfig } from '../../lib/models/config.ts'
 import type { Output } from '../../lib/models/parts.ts'
 import { buildGraph } from '../../lib/models/registry.ts'
 import { formatsOf, limits, tiny } from '../models/tiny.ts'
-import { expand, fusedModel, valuesOf } from './passes.ts'
+import { expand, fused, fusedModel, valuesOf } from './passes.ts'
 
 const compiled = (
   changes: Partial<ModelConfig> = {},
   options: Partial<CompileOptions> = {},
   output: Output = 'generate',
 ) => compile(buildGraph(tiny(changes), { output }), { formats: formatsOf(), limits, ...options })
+
+/** An instruction without the names of its values. */
+const numbers = ({ op, operands }: Instruction) => [op, operands.map((o) => ('value' in o ? o.kind : o))]
 
 const variety: [string, Partial<ModelConfig>, CompileOptions['formats']][] = [
   ['llama in q8_0', {}, formatsOf()],
@@ -55,6 +61,16 @@ describe('compile', () => {
       roll(fusedModel({ num_hidden_layers: 7 }, formats)).flatMap((item) => (item.op === 'repeat' ? [item.count] : []))
     expect(repeats(formatsOf([/layers\.[135].*(v|down)_proj/, Dtype.q6_k]))).toEqual([7])
     expect(repeats(formatsOf([/layers\.3.*down_proj/, Dtype.f16]))).toEqual([3, 3])
+  })
+
+  it.each(['abca', 'abcad', 'aab', 'abab', 'abbabba'])('keeps each layer its weights, in the order %s', (order) => {
+    const g = new Graph()
+    let h = embed(g, g.weight('table', 10, 32))
+    for (const name of order)
+      h = add(h, linear(rmsNorm(h, g.weight(`${name}.norm`, 32), 1e-5), g.weight(`${name}.w`, 32, 32)))
+    pool(h, 'last')
+    const code = fused(g, formatsOf())
+    expect(unroll(roll(code)).map(numbers)).toEqual(code.map(numbers))
   })
 
   it.each(variety)('no value is overwritten while it is needed: %s', (_, changes, formats) => {
@@ -115,6 +131,13 @@ describe('compile', () => {
     const second = compiled({ tie_word_embeddings: false }, { weights: first.weights })
     expect(second.weights.slice(0, first.weights.length)).toEqual(first.weights)
     expect(second.weights.at(-1)!.name).toBe('lm_head.weight')
+  })
+
+  it('refuses heads that no kernel takes', () => {
+    for (const head_dim of [288, 31])
+      expect(() => compiled({ head_dim }, { formats: () => Dtype.f16 })).toThrow(
+        expect.objectContaining({ code: 'KV_UNSUPPORTED', message: expect.stringContaining(`${head_dim}`) }),
+      )
   })
 
   it('dumps graph and tape as a person reads them', () => {

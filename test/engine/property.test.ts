@@ -7,10 +7,18 @@ import { call } from '../../lib/engine/call.ts'
 import { EmbedRequest } from '../../lib/engine/embed-request.ts'
 import { ScoreRequest } from '../../lib/engine/score-request.ts'
 import type { SamplingOptions } from '../../lib/sampling/params.ts'
-import { random, setup, textOf } from '../support/engine.ts'
+import { setup, textOf } from '../support/engine.ts'
 import { continuation, logprob, VOCAB, vector } from '../support/fake-executor.ts'
+import { random } from '../support/random.ts'
 
-type Random = ReturnType<typeof random>
+function dice(seed: number) {
+  const { next, below } = random(seed)
+  const int = (from: number, to: number) => from + below(to - from + 1)
+  const chance = (p: number) => next() < p
+  return { next, int, chance }
+}
+
+type Random = ReturnType<typeof dice>
 type World = ReturnType<typeof setup>
 
 const promptOf = (r: Random, longest: number) => Array.from({ length: r.int(1, longest) }, () => r.int(0, VOCAB - 1))
@@ -94,7 +102,7 @@ async function turns(count: number) {
 }
 
 async function scenario(seed: number) {
-  const r = random(seed)
+  const r = dice(seed)
   const maxSequences = r.int(1, 8)
   const maxRows = r.int(1, 12)
   const pages = r.int(4, 24)
@@ -122,7 +130,7 @@ async function scenario(seed: number) {
   await engine.settled()
   engine.check()
   expect(engine.load()).toEqual({ requests: 0, running: 0, waiting: 0, freePages: pages, freeSlots: maxSequences })
-  return executor.steps.length
+  return { copies: executor.steps.reduce((sum, step) => sum + step.copies, 0), recomputed: executor.recomputed }
 }
 
 const replay = process.env['KVASIR_SEED']
@@ -131,11 +139,16 @@ const seeds = replay
   : Array.from({ length: process.env['KVASIR_TEST'] === 'full' ? 2000 : 150 }, (_, i) => i)
 
 it(`gives every request its own answer, over ${seeds.length} random loads`, async () => {
+  const total = { copies: 0, recomputed: 0 }
   for (const seed of seeds) {
     try {
-      await scenario(seed)
+      const { copies, recomputed } = await scenario(seed)
+      total.copies += copies
+      total.recomputed += recomputed
     } catch (error) {
       throw new Error(`seed ${seed} (KVASIR_SEED=${seed} plays it again): ${error}`, { cause: error })
     }
   }
+  // The loads were worth it: pages were shared and copied, and sequences were pre-empted.
+  if (!replay) for (const count of Object.values(total)) expect(count).toBeGreaterThan(seeds.length)
 })

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Graph } from '../../lib/graph/graph.ts'
 import { verify } from '../../lib/graph/verify.ts'
-import type { ModelConfig } from '../../lib/models/config.ts'
+import { MODEL_TYPES, type ModelConfig } from '../../lib/models/config.ts'
 import { buildGraph, modelTypes } from '../../lib/models/registry.ts'
 import { tiny } from './tiny.ts'
 
@@ -47,6 +47,12 @@ describe('models', () => {
     expect(windows({ model_type: 'mistral' })).toEqual([0, 0, 0])
   })
 
+  it.each(['qwen2', 'qwen3'])('%s refuses a window, which it would slide in some layers only', (model_type) => {
+    expect(() => graphOf({ model_type, sliding_window: 24 })).toThrow(
+      expect.objectContaining({ code: 'KV_UNSUPPORTED' }),
+    )
+  })
+
   it('qwen2 has biases on q, k and v alone', () => {
     const graph = graphOf({ model_type: 'qwen2' })
     const found = shapes(graph)
@@ -77,6 +83,10 @@ describe('models', () => {
         output === 'generate' ? { op: 'sample' } : { op: 'pool', mean: output === 'embed-mean' },
       )
     }
+  })
+
+  it('runs what checkpoints are read for', () => {
+    expect(modelTypes).toEqual(MODEL_TYPES)
   })
 
   it('an unknown model_type is refused with the list of known ones', () => {

@@ -139,7 +139,7 @@ void damage(std::vector<int32_t>& words, std::mt19937& random) {
   const int changes = 1 + static_cast<int>(below(3));
   for (int i = 0; i < changes && !words.empty(); ++i) {
     int32_t& word = words[below(words.size())];
-    switch (below(8)) {
+    switch (below(9)) {
       case 0:
         word = static_cast<int32_t>(random());
         break;
@@ -158,6 +158,12 @@ void damage(std::vector<int32_t>& words, std::mt19937& random) {
       case 5:
         words.insert(words.begin() + static_cast<int64_t>(below(words.size())), word);
         break;
+      case 6: {  // one size, wherever it stands
+        const int32_t old = word;
+        const int32_t now = static_cast<int32_t>(static_cast<uint32_t>(old) + static_cast<uint32_t>(below(129)) - 64u);
+        std::replace(words.begin(), words.end(), old, now);
+        break;
+      }
       default:
         word = static_cast<int32_t>(static_cast<uint32_t>(word) + (below(2) ? 1u : ~0u));
     }

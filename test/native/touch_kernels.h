@@ -35,7 +35,6 @@ inline void see(const Rows& r) {
 inline void fill(const Rows& r) {
   for (int i = 0; i < r.rows; ++i) std::memset(r.data + i * r.stride, 1, row_extent(r));
 }
-inline void see(const Weight& w) { look(w.data, w.rows * w.row_bytes); }
 inline void see_vector(const float* v, int64_t n) {
   if (v) look(reinterpret_cast<const uint8_t*>(v), n * 4);
 }
@@ -68,7 +67,7 @@ inline void embed(const Embed& a, const Worker&) {
   note("embed", show_weight(a.table.data), show(a.y));
   for (int t = 0; t < a.y.rows; ++t) {
     const int id = a.tokens[t] < 0 ? a.last_sampled[-1 - a.tokens[t]] : a.tokens[t];
-    look(a.table.data + id * a.table.row_bytes, a.table.row_bytes);
+    look(a.table.data + id * a.table.row_bytes, row_bytes(a.table.dtype, a.y.dim));
   }
   fill(a.y);
 }
@@ -91,7 +90,7 @@ inline void linear(const Linear& a, const Worker&) {
   for (int i = 0; i < a.segments; ++i) {
     const auto& [w, bias, column] = a.segment[i];
     note(" ", show_weight(w.data), show_weight(bias), " ", column);
-    see(w);
+    for (int r = 0; r < w.rows; ++r) look(w.data + r * w.row_bytes, row_bytes(w.dtype, a.x.dim));
     see_vector(bias, w.rows);
     for (int r = 0; r < a.y.rows; ++r) std::memset(a.y.f32(r) + column, 1, w.rows * sizeof(float));
   }

@@ -233,6 +233,14 @@ describe('programs', () => {
     expect(steps).toEqual(['0: a[0+1]', '1: e[0+64]', '2: f[0+10]', '0: a[1+1]', '1: e[64+36]', '0: a[2+1]'])
   })
 
+  it('give a text that is scored alone every row', () => {
+    const { scheduler } = setup({})
+    scheduler.add(new Named('s', 100, 0, 'score'))
+    expect(step(scheduler)).toBe('s[0+8]')
+    scheduler.add(new Named('a', 1, 9))
+    expect(step(scheduler)).toBe('s[8+4] a[0+1]')
+  })
+
   it('leave rows to newer answers while a long text is scored', () => {
     const { scheduler } = setup({})
     scheduler.add(new Named('s', 100, 0, 'score'))

@@ -104,7 +104,9 @@ export function safetensors(tensors: Tensors, dtype: 'F32' | 'F16' | 'BF16' = 'F
 }
 
 export function safetensorsFile(header: object, data: Uint8Array): Buffer {
-  const json = Buffer.from(JSON.stringify(header))
+  // As real writers do, so that the data is aligned.
+  const text = JSON.stringify(header)
+  const json = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8))
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(json.length))
   return Buffer.concat([length, json, data])

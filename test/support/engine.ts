@@ -45,16 +45,9 @@ export async function piecesOf(generation: AsyncIterable<Piece>): Promise<Piece[
   return pieces
 }
 
-/** Small deterministic random numbers (mulberry32), so that a failing run can be played again from its seed. */
-export function random(seed: number) {
-  let state = seed
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-  const int = (from: number, to: number) => from + Math.floor(next() * (to - from + 1))
-  const chance = (p: number) => next() < p
-  return { next, int, chance }
+/** The load when no step is in flight; fails when a page or a slot is lost. */
+export async function idle({ engine }: ReturnType<typeof setup>) {
+  await engine.settled()
+  engine.check()
+  return engine.load()
 }

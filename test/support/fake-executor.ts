@@ -1,6 +1,7 @@
 // A device for tests. It reads the words of a step as native/executor/step.h documents them, keeps a KV cache of its own
 // and fails loudly on what would corrupt a real one. The next token is a hash of all tokens of the sequence as the cache
 // holds them, so that a wrong page, position or slot changes the output. `continuation` gives the same without any step.
+// Program 0 generates and scores; 1 pools the mean of a sequence's vectors, 2 keeps the last.
 import type { StepExecutor } from '../../lib/engine/engine.ts'
 import type { NativeSampler } from '../../lib/native.ts'
 
@@ -11,7 +12,6 @@ export const DIM = 4
 export interface FakeOptions {
   pages: number
   slots: number
-  /** Programs that pool: 1 keeps the mean, 2 the last token. */
 }
 
 interface Slot {
@@ -24,6 +24,8 @@ interface Slot {
 
 export class FakeExecutor implements StepExecutor {
   readonly steps: { program: number; tokens: number; sequences: number; rows: number; copies: number }[] = []
+  /** Sequences that were computed again from their beginning, output included. */
+  recomputed = 0
   /** The next step fails with this. */
   failure: Error | undefined
   disposed = false
@@ -129,6 +131,7 @@ export class FakeExecutor implements StepExecutor {
       ]
       if (usedSlots.has(slot)) throw new Error(`slot ${slot} twice in a step`)
       usedSlots.add(slot)
+      if (position === 0 && this.slots[slot]!.generated.length > 0) this.recomputed++
       if (count < 1) throw new Error(`sequence ${s} has ${count} tokens`)
       if (held !== Math.ceil((position + count) / PAGE))
         throw new Error(`sequence ${s}: ${held} pages for ${position + count} tokens`)

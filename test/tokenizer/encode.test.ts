@@ -22,17 +22,18 @@ const sources: [string, () => Promise<Vocabulary>][] = [
   ['smollm2 (GGUF)', async () => openGgufVocabulary(await testModel())],
 ]
 
-describe.each(sources)('%s', (name, open) => {
+describe.each(sources)('%s', (_, open) => {
   let vocabulary: Vocabulary
   beforeAll(async () => {
     vocabulary = await open()
   })
 
   it('gives the ids of the oracle', async () => {
-    const { tokenizer, oracle, specials } = vocabulary
+    const { tokenizer, oracle, specials, lacks } = vocabulary
     const fuzz = new FuzzText(seed, specials, isAgreed)
     for (let i = 0; i < count; i++) {
       const text = fuzz.next()
+      if (lacks?.test(text)) continue
       expect([...(await tokenizer.encode(text, true, true))], `text ${i}: ${JSON.stringify(text)}`).toEqual(
         oracle(text),
       )
@@ -40,16 +41,17 @@ describe.each(sources)('%s', (name, open) => {
   })
 
   it('decodes to the same text', async () => {
-    const { tokenizer, specials } = vocabulary
-    const fuzz = new FuzzText(seed + 1, specials, isAgreed)
-    // Qwen composes characters, so its text comes back in NFC.
-    const normal = name === 'qwen3' ? (text: string) => text.normalize('NFC') : (text: string) => text
-    // SentencePiece writes spaces as ▁ and reads them back as spaces, and a byte token for what it reads as one.
-    const lossy = name === 'llama2' ? /▁|<0x/ : /(?!)/
+    const { tokenizer, specials, lacks } = vocabulary
+    // U+0338 would compose with the > of a special token before it, which the tokenizer rightly keeps apart.
+    const fuzz = new FuzzText(seed + 1, specials, (code) => isAgreed(code) && code !== 0x338)
+    const normal = vocabulary.nfc ? (text: string) => text.normalize('NFC') : (text: string) => text
+    // SentencePiece writes spaces as ▁ and reads ▁ and <0x41> as a space and a byte.
+    const sentencePiece = tokenizer.idOf('<0x41>') >= 0
+    const lost = sentencePiece ? /▁|<0x/ : /(?!)/
     for (let i = 0; i < count; i++) {
       const text = fuzz.next()
-      if (lossy.test(text)) continue
-      const ids = await tokenizer.encode(text, false, name !== 'llama2')
+      if (lost.test(text) || lacks?.test(text)) continue
+      const ids = await tokenizer.encode(text, false, !sentencePiece)
       const pieces = text.split(/(?=<[|｜])|(?<=[|｜]>)/)
       expect(tokenizer.decode(ids, true), JSON.stringify(text)).toBe(pieces.map(normal).join(''))
     }

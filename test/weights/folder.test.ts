@@ -110,6 +110,18 @@ describe('refuses', () => {
     })
   })
 
+  test('weights that no kernel could read where they lie', async () => {
+    writeTinyFolder(folder)
+    const path = join(folder, 'model.safetensors')
+    const bytes = readFileSync(path)
+    const length = Number(bytes.readBigUInt64LE())
+    const shifted = Buffer.concat([bytes.subarray(0, 8 + length), Buffer.from(' '), bytes.subarray(8 + length)])
+    shifted.writeBigUInt64LE(BigInt(length + 1))
+    writeFileSync(path, shifted)
+    const checkpoint = await openCheckpoint(folder)
+    expect(() => tensorOf(checkpoint, 'model.norm.weight', 64)).toThrow(/not a multiple of 4/)
+  })
+
   const tensor = (fields: object) => ({ t: { dtype: 'F32', shape: [4], data_offsets: [0, 16], ...fields } })
   test.each<[string, Buffer, string]>([
     ['an empty file', Buffer.alloc(0), 'KV_FORMAT'],

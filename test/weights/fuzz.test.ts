@@ -34,7 +34,7 @@ function damage(sound: Buffer, header: number, rng: Random): Buffer {
     else if (kind === 2) bytes.writeUInt32LE(extremes[rng.below(extremes.length)]!, at)
     else if (kind === 3)
       bytes.writeBigUInt64LE(BigInt(extremes[rng.below(extremes.length)]!) << BigInt(rng.below(33)), at)
-    else if (kind === 4) bytes.copy(bytes, at, rng.below(header), rng.below(header))
+    else if (kind === 4) bytes.copyWithin(at, rng.below(bytes.length), rng.below(bytes.length))
     else if (rng.below(10) === 0) bytes = bytes.subarray(0, Math.max(16, rng.below(bytes.length)))
   }
   return bytes

@@ -1,4 +1,5 @@
 // Quantising a whole checkpoint: values stay near, names, order of rows and tokenizer are those of GGUF.
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FORMATS, type WeightDtype } from '../../lib/weights/formats.ts'
@@ -6,7 +7,7 @@ import { readGguf } from '../../lib/weights/gguf.ts'
 import { openCheckpoint } from '../../lib/weights/open.ts'
 import { quantizeCheckpoint } from '../../lib/weights/quantize.ts'
 import { readFloats } from '../../lib/weights/read-tensor.ts'
-import { type TinyOptions, writeTinyFolder } from '../support/checkpoint.ts'
+import { safetensors, type TinyOptions, writeTinyFolder } from '../support/checkpoint.ts'
 import { testModel } from '../support/model.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
@@ -124,7 +125,9 @@ describe('from safetensors', () => {
     expect(checkpoint.tokenizer.tokens?.count).toBe(300)
     expect(checkpoint.tokenizer.merges?.count).toBe(42)
     expect(checkpoint.tokenizer.types?.[299]).toBe(3)
-    expect((await readGguf(path)).metadata.get('general.file_type')?.value).toBe(7)
+    const { metadata } = await readGguf(path)
+    expect(metadata.get('general.file_type')?.value).toBe(7)
+    expect(metadata.has('tokenizer.ggml.unknown_token_id')).toBe(false)
   })
 
   test('rows that are not whole blocks fall back, with a note', async () => {
@@ -135,6 +138,17 @@ describe('from safetensors', () => {
     const odd = await quantized('q8_0', { config: { intermediate_size: 100 } })
     expect(odd.checkpoint.tensors.get('model.layers.0.mlp.down_proj.weight')?.dtype).toBe('f16')
     expect(odd.notes.join()).toContain('q8_0 → f16')
+  })
+
+  test('a value that is not a number: KV_FORMAT, and no file', async () => {
+    const tiny = join(folder, 'nan')
+    const tensors = writeTinyFolder(tiny)
+    tensors['model.layers.0.mlp.up_proj.weight']!.values[5] = NaN
+    writeFileSync(join(tiny, 'model.safetensors'), safetensors(tensors))
+    const path = join(folder, 'nan.gguf')
+    const running = quantizeCheckpoint(await openCheckpoint(tiny), path, 'q8_0')
+    await expect(running).rejects.toMatchObject({ name: 'KvasirError', code: 'KV_FORMAT' })
+    expect(existsSync(path) || existsSync(`${path}.part`)).toBe(false)
   })
 
   test('Llama 3 scaling becomes divisors of the frequencies', async () => {

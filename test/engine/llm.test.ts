@@ -1,0 +1,209 @@
+// The Llm object over the fake device: what it hands down, and what it refuses.
+import { describe, expect, it } from 'vitest'
+import { Llm } from '../../lib/engine/llm.ts'
+import type { LlmParts } from '../../lib/engine/types.ts'
+import { FakeDetokenizer, setup, textOf } from '../support/engine.ts'
+import { continuation, DIM, logprob, VOCAB, vector } from '../support/fake-executor.ts'
+
+const greedy = { temperature: 0, seed: [0, 0] as [number, number], frequencyPenalty: 0 }
+const idsOf = (text: string) => [...text].map((letter) => letter.charCodeAt(0) % VOCAB)
+
+function model(parts: Partial<LlmParts> = {}) {
+  const { engine, executor } = setup()
+  const encoded: [string, boolean, boolean][] = []
+  let released = 0
+  const llm = new Llm({
+    engine,
+    codec: {
+      encode: async (text, special, parse) => {
+        encoded.push([text, special, parse])
+        return Int32Array.from(idsOf(text))
+      },
+      decode: (ids) => [...ids].map(textOf).join(''),
+      detokenizer: () => new FakeDetokenizer(),
+    },
+    template: (messages) => messages.map(({ role, content }) => `<${role}>${content}`).join(''),
+    stopTokens: [],
+    programs: { generate: 0, mean: 1, last: 2 },
+    info: { name: 'fake', vocabSize: VOCAB } as LlmParts['info'],
+    release: () => released++,
+    ...parts,
+  })
+  return { llm, executor, encoded, released: () => released }
+}
+
+function abortSoon(reason: Error): AbortSignal {
+  const controller = new AbortController()
+  setImmediate(() => controller.abort(reason))
+  return controller.signal
+}
+
+const argument = (message: RegExp) =>
+  expect.objectContaining({ code: 'KV_ARGUMENT', message: expect.stringMatching(message) })
+
+describe('chat', () => {
+  it('fills in the template; the text is read with its control tokens, and no BOS is added', async () => {
+    const { llm, encoded } = model()
+    const answer = await llm.chat('hi', { temperature: 0, maxTokens: 5 })
+    expect(encoded).toEqual([['<user>hi', false, true]])
+    expect(answer.tokens).toEqual(continuation(idsOf('<user>hi'), greedy, 5))
+    await llm.chat(
+      [
+        { role: 'system', content: 'be brief' },
+        { role: 'user', content: 'hi' },
+      ],
+      { maxTokens: 1 },
+    )
+    expect(encoded[1]![0]).toBe('<system>be brief<user>hi')
+  })
+
+  it.each<[unknown, RegExp]>([
+    [[], /^messages: expected a string or a list of/],
+    [5, /^messages: /],
+    [[{ role: 'boss', content: '' }], /^messages\[0\]\.role: expected 'system' or 'user'.*found 'boss'/],
+    [[{ content: 'x' }], /^messages\[0\]\.role: /],
+    [[{ role: 'user' }], /^messages\[0\]\.content: expected a string, found undefined/],
+  ])('refuses %j', async (messages, message) => {
+    await expect(model().llm.chat(messages as string)).rejects.toEqual(argument(message))
+  })
+
+  it('without a template says what to do', async () => {
+    const { llm } = model({ template: null })
+    await expect(llm.chat('hi')).rejects.toMatchObject({
+      code: 'KV_UNSUPPORTED',
+      message: expect.stringMatching(/use generate/),
+    })
+  })
+
+  it('hands on what the template says', async () => {
+    const { llm } = model({
+      template: () => {
+        throw new Error('roles must alternate')
+      },
+    })
+    await expect(llm.chat('hi')).rejects.toThrow('roles must alternate')
+  })
+})
+
+describe('generate', () => {
+  it('takes a text, or ids as they are, in any kind of array', async () => {
+    const { llm, encoded } = model()
+    const options = { temperature: 0, maxTokens: 4 }
+    const { tokens } = await llm.generate('abc', options)
+    expect(encoded).toEqual([['abc', true, true]])
+    expect((await llm.generate(idsOf('abc'), options)).tokens).toEqual(tokens)
+    expect((await llm.generate(Int32Array.from(idsOf('abc')), options)).tokens).toEqual(tokens)
+    expect(encoded).toHaveLength(1)
+  })
+
+  it.each<[unknown, RegExp]>([
+    ['', /^prompt: expected at least one token/],
+    [[], /^prompt: expected at least one token/],
+    [[1, VOCAB], /^prompt\[1\]: expected a token id from 0 to 80, found 81/],
+    [[1.5], /^prompt\[0\]: .*found 1\.5/],
+    [undefined, /^prompt: expected a string or an array of token ids, found undefined/],
+  ])('refuses %j', async (prompt, message) => {
+    await expect(model().llm.generate(prompt as string)).rejects.toEqual(argument(message))
+  })
+
+  it('refuses options that do not exist, and a signal that is none', async () => {
+    const { llm } = model()
+    await expect(llm.generate('a', { temp: 1 } as object)).rejects.toEqual(argument(/^temp: no such option/))
+    await expect(llm.generate('a', { signal: 5 } as never)).rejects.toEqual(
+      argument(/^signal: expected an AbortSignal/),
+    )
+    await expect(llm.generate('a', null as never)).rejects.toEqual(argument(/^options: expected an object/))
+  })
+})
+
+describe('embed', () => {
+  const mean = (ids: number[]) => {
+    const rows = ids.map(vector)
+    return Array.from({ length: DIM }, (_, j) => rows.reduce((sum, row) => sum + row[j]!, 0) / ids.length)
+  }
+
+  it('gives a vector a text, of length 1 unless told otherwise', async () => {
+    const { llm, encoded } = model()
+    const [a, b] = await llm.embed(['one', 'three'])
+    expect(encoded.map(([text]) => text)).toEqual(['one', 'three'])
+    for (const v of [a!, b!]) expect(Math.hypot(...v)).toBeCloseTo(1, 6)
+    const [plain] = await llm.embed('one', { normalize: false })
+    mean(idsOf('one')).forEach((x, j) => {
+      expect(plain![j]).toBeCloseTo(x, 5)
+    })
+    const [last] = await llm.embed(['one'], { pooling: 'last', normalize: false })
+    expect([...last!]).toEqual(vector(idsOf('one')[2]!, 2))
+    expect(await llm.embed([])).toEqual([])
+  })
+
+  it('stops computing the others when one cannot be', async () => {
+    const { llm, executor } = model()
+    const texts = ['x'.repeat(300), 'x'.repeat(300), 'x'.repeat(600)]
+    await expect(llm.embed(texts)).rejects.toMatchObject({ code: 'KV_TOO_LONG' })
+    await llm.generate('a', { maxTokens: 3 })
+    // Two steps were in flight when it failed; all of it would have taken ten.
+    expect(executor.steps.filter(({ program }) => program > 0).length).toBeLessThanOrEqual(2)
+  })
+
+  it('ends with its signal', async () => {
+    const { llm } = model()
+    const reason = new Error('enough')
+    for (const signal of [AbortSignal.abort(reason), abortSoon(reason)])
+      await expect(llm.embed(['x'.repeat(400)], { signal })).rejects.toMatchObject({
+        code: 'KV_ABORTED',
+        cause: reason,
+      })
+  })
+
+  it('refuses what it does not know', async () => {
+    const { llm } = model()
+    await expect(llm.embed(['a'], { pooling: 'max' as never })).rejects.toEqual(
+      argument(/^pooling: expected 'mean' or 'last', found 'max'/),
+    )
+    await expect(llm.embed(['a', ''])).rejects.toEqual(argument(/^texts\[1\]: expected at least one token/))
+    await expect(llm.embed(7 as never)).rejects.toEqual(argument(/^texts: expected a string or a list/))
+  })
+})
+
+it('score gives the log-probability of every token after the first', async () => {
+  const { llm } = model()
+  const ids = idsOf('abcdef')
+  const expected = ids.slice(1).map((id, i) => logprob(ids.slice(0, i + 1), id))
+  expect([...(await llm.score('abcdef'))]).toEqual(expected)
+  expect([...(await llm.score(ids))]).toEqual(expected)
+  await expect(llm.score('a')).rejects.toEqual(argument(/^text: expected at least two tokens/))
+})
+
+it('tokenize and detokenize are plain', async () => {
+  const { llm, encoded } = model()
+  expect(await llm.tokenize('abc')).toEqual(idsOf('abc'))
+  await llm.tokenize('abc', { special: false })
+  expect(encoded.map(([, special]) => special)).toEqual([true, false])
+  expect(llm.detokenize([1, 2, 3])).toBe('bcba')
+  await expect(llm.tokenize(5 as never)).rejects.toEqual(argument(/^text: expected a string, found 5/))
+  expect(() => llm.detokenize([-1])).toThrow(argument(/^ids\[0\]/))
+})
+
+describe('dispose', () => {
+  it('gives everything back once, and ends every call after it', async () => {
+    const { llm, released, executor } = model()
+    await Promise.all([llm.dispose(), llm.dispose(), llm[Symbol.asyncDispose]()])
+    expect([released(), executor.disposed]).toEqual([1, true])
+    const disposed = expect.objectContaining({ code: 'KV_DISPOSED' })
+    await expect(llm.chat('a')).rejects.toEqual(disposed)
+    await expect(llm.generate([1])).rejects.toEqual(disposed)
+    await expect(llm.embed(['a'])).rejects.toEqual(disposed)
+    await expect(llm.score('ab')).rejects.toEqual(disposed)
+    await expect(llm.tokenize('a')).rejects.toEqual(disposed)
+    expect(() => llm.detokenize([1])).toThrow(disposed)
+  })
+
+  it('comes with await using', async () => {
+    const { llm, released } = model()
+    {
+      await using used = llm
+      await used.generate('a', { maxTokens: 1 })
+    }
+    expect(released()).toBe(1)
+  })
+})

@@ -7,7 +7,7 @@
 // The kv8 layouts put tokens (K) and dimensions (V) in lanes, with what one instruction multiplies and adds side by
 // side: four bytes of q·K, two tokens of P·V.
 //
-// kv8: scale = max|x| / 127 over the head_dim values of one token and head, q = round(x / scale).
+// kv8: scale = max|x| / 127 over the head_dim values of one token and head, q = round(x · (127 / max|x|)).
 #pragma once
 
 #include <cstdint>

@@ -8,6 +8,7 @@
 namespace kvasir::cpu::KVASIR_ISA {
 
 constexpr int kMaxRows = 32;
+constexpr int kFewRows = 16;
 
 struct Tile {
   int sequence;
@@ -133,6 +134,18 @@ static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int 
     weigh_all(WideValues{reinterpret_cast<const float*>(values), dim}, padded, begin, end, first, last, at);
 }
 
+// Asks for what a tile of few rows reads next: it computes too little to hide the way to memory. The page after this
+// one, or behind the last the first one of the next KV head.
+static void prefetch_next(const Attention& op, const Tile& tile, int page_position) {
+  const int next = page_position + kPageTokens, first = first_visible(op, tile.position) / kPageTokens * kPageTokens;
+  const bool more = next < tile.position + tile.tokens;
+  if (!more && tile.kv_head + 1 == op.kv.kv_heads) return;
+  const int32_t* blocks = op.sequences.blocks + op.sequences.block_start[tile.sequence];
+  const uint8_t* data = more ? op.kv.head_page(op.layer, blocks[next / kPageTokens], tile.kv_head)
+                             : op.kv.head_page(op.layer, blocks[first / kPageTokens], tile.kv_head + 1);
+  for (int64_t i = 0; i < op.kv.head_page_bytes(); i += 64) __builtin_prefetch(data + i);
+}
+
 // One page, for every token of the tile that sees some of it.
 static void attend_page(const Attention& op, const Tile& tile, int page_position, Buffers& at) {
   const KvCache& kv = op.kv;
@@ -153,6 +166,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   const StepSequences& sequences = op.sequences;
   const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
   uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
+  if (tile.tokens * tile.heads <= kFewRows) prefetch_next(op, tile, page_position);
   const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, (to - from) * tile.heads);
   if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
   score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);

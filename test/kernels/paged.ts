@@ -27,8 +27,8 @@ export class PagedCache {
 
   /** Writes a key (which = 0) or value (1) and returns what the cache now holds, as numbers. */
   write(layer: number, page: number, head: number, slot: number, which: number, x: Float32Array): Float64Array {
-    const { data, dtype: kind, pages, kvHeads, headDim } = this.kv
-    const base = ((layer * pages + page) * kvHeads + head) * this.headPageBytes
+    const { data, dtype: kind, layers, kvHeads, headDim } = this.kv
+    const base = ((page * layers + layer) * kvHeads + head) * this.headPageBytes
     const at = base + (which * pageTokens + slot) * this.rowBytes
     const view = new DataView(data.buffer)
     if (kind === dtype.f32) {
@@ -44,8 +44,8 @@ export class PagedCache {
   }
 
   read(layer: number, page: number, head: number, slot: number, which: number): Float64Array {
-    const { data, dtype: kind, pages, kvHeads, headDim } = this.kv
-    const base = ((layer * pages + page) * kvHeads + head) * this.headPageBytes
+    const { data, dtype: kind, layers, kvHeads, headDim } = this.kv
+    const base = ((page * layers + layer) * kvHeads + head) * this.headPageBytes
     const at = base + (which * pageTokens + slot) * this.rowBytes
     const view = new DataView(data.buffer)
     return Float64Array.from({ length: headDim }, (_, d) => {

@@ -98,15 +98,16 @@ struct HalfValues {
   KV_INLINE_MEMBER f32x16 at(int token, int d) const { return load_f16(rows + token * stride + d); }
 };
 
-// acc[r] += Σ weights[r][token]·values[token] over tokens begin ≤ token < end, for `rows` rows and the `vectors`
+// acc[r] = past[r]·acc[r] + Σ weights[r][token]·values[token] over tokens begin ≤ token < end, for `rows` rows and the `vectors`
 // vectors that start at value d.
 template <int rows, int vectors, typename Values>
-KV_INLINE void weigh(const float* weights, const Values& values, int d, int padded, int begin, int end, float* acc) {
+KV_INLINE void weigh(const float* weights, const float* past, const Values& values, int d, int padded, int begin,
+                     int end, float* acc) {
   f32x16 sum[rows][vectors];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) sum[r][v] = load(acc + r * padded + d + v * kLanes);
+    for (int v = 0; v < vectors; ++v) sum[r][v] = mul(load(acc + r * padded + d + v * kLanes), set1(past[r]));
   for (int token = begin; token < end; ++token) {
     f32x16 value[vectors];
 #pragma GCC unroll 8
@@ -125,18 +126,19 @@ KV_INLINE void weigh(const float* weights, const Values& values, int d, int padd
 }
 
 template <int rows, typename Values>
-KV_INLINE void weigh_rows(const float* weights, const Values& values, int padded, int begin, int end, float* acc) {
+KV_INLINE void weigh_rows(const float* weights, const float* past, const Values& values, int padded, int begin, int end,
+                          float* acc) {
   int d = 0;
   for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
-    weigh<rows, kTileVectors>(weights, values, d, padded, begin, end, acc);
-  for (; d < padded; d += kLanes) weigh<rows, 1>(weights, values, d, padded, begin, end, acc);
+    weigh<rows, kTileVectors>(weights, past, values, d, padded, begin, end, acc);
+  for (; d < padded; d += kLanes) weigh<rows, 1>(weights, past, values, d, padded, begin, end, acc);
 }
 
-// acc[r] += step[r]·Σ weights[r][token]·values[token], where weights are s16 and values the page's [32 / 2][dim][2] s8;
+// acc[r] = past[r]·acc[r] + step[r]·Σ weights[r][token]·values[token], where weights are s16 and values the page's [32 / 2][dim][2] s8;
 // tokens from `end` on weigh nothing. Lanes past dim get what lies behind a row, and nobody reads them.
 template <int rows, int vectors>
-KV_INLINE void weigh_s8(const int16_t* weights, const float* step, const int8_t* values, int dim, int d, int padded,
-                        int end, float* acc) {
+KV_INLINE void weigh_s8(const int16_t* weights, const float* step, const float* past, const int8_t* values, int dim,
+                        int d, int padded, int end, float* acc) {
   i32x16 sum[rows][vectors];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
@@ -159,17 +161,17 @@ KV_INLINE void weigh_s8(const int16_t* weights, const float* step, const int8_t*
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
       float* at = acc + r * padded + d + v * kLanes;
-      store(at, fma(to_f32(sum[r][v]), set1(step[r]), load(at)));
+      store(at, fma(to_f32(sum[r][v]), set1(step[r]), mul(load(at), set1(past[r]))));
     }
 }
 
 template <int rows>
-KV_INLINE void weigh_rows_s8(const int16_t* weights, const float* step, const int8_t* values, int dim, int padded,
-                             int end, float* acc) {
+KV_INLINE void weigh_rows_s8(const int16_t* weights, const float* step, const float* past, const int8_t* values,
+                             int dim, int padded, int end, float* acc) {
   int d = 0;
   for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
-    weigh_s8<rows, kTileVectors>(weights, step, values, dim, d, padded, end, acc);
-  for (; d < padded; d += kLanes) weigh_s8<rows, 1>(weights, step, values, dim, d, padded, end, acc);
+    weigh_s8<rows, kTileVectors>(weights, step, past, values, dim, d, padded, end, acc);
+  for (; d < padded; d += kLanes) weigh_s8<rows, 1>(weights, step, past, values, dim, d, padded, end, acc);
 }
 
 // The running state of a row: the largest score so far and the sum of weights relative to it.
@@ -178,15 +180,16 @@ struct Running {
   float sum;
 };
 
-// Sixteen tokens each, and a weight that none of them exceeds.
+// Sixteen tokens each, and a weight that none of them exceeds. `past` multiplies what earlier pages left in acc.
 struct Weights {
   f32x16 low, high, top;
+  float past;
 };
 
-// One step of the online softmax: the scores of a page (scaled) become weights; acc and the sixteen partial sums are
-// rescaled when the maximum moves. A token outside [begin, end) weighs 0 whatever its slot holds.
-KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, float* running_max, float* sums, float* acc,
-                         int padded) {
+// One step of the online softmax: the scores of a page (scaled) become weights relative to the largest score so far,
+// and the sixteen partial sums are rescaled to it. A token outside [begin, end) weighs 0 whatever its slot holds.
+// There is no branch on whether the maximum moves: it would be mispredicted, and exp(0) is exactly 1.
+KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, float* running_max, float* sums) {
   const bool whole = begin == 0 && end == kPageTokens;  // nothing to mask; the same bits, sooner
   const mask16 sees_low = lane_range(begin, end), sees_high = lane_range(begin - kLanes, end - kLanes);
   if (!whole) {
@@ -194,22 +197,17 @@ KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, float* run
     high = select(sees_high, high, set1(-kInfinity));
   }
   const float top = reduce_max(max(low, high));
-  f32x16 sum = load(sums);
-  if (!(top <= *running_max)) {
-    const f32x16 past = exp(set1(*running_max - top));
-    *running_max = top;
-    sum = mul(sum, past);
-    for (int d = 0; d < padded; d += kLanes) store(acc + d, mul(load(acc + d), past));
-  }
-  const f32x16 largest = set1(*running_max);
+  const float new_max = top > *running_max ? top : *running_max;
+  const f32x16 largest = set1(new_max), past = exp(sub(set1(*running_max), largest));
+  *running_max = new_max;
   low = exp(sub(low, largest));
   high = exp(sub(high, largest));
   if (!whole) {
     low = select(sees_low, low, set1(0.0f));
     high = select(sees_high, high, set1(0.0f));
   }
-  store(sums, add(sum, add(low, high)));
-  return {low, high, exp(sub(set1(top), largest))};
+  store(sums, fma(load(sums), past, add(low, high)));
+  return {low, high, exp(sub(set1(top), largest)), first(past)};
 }
 
 // The scales of a page's values, and what is made of their largest: see quantize_weights.

@@ -9,6 +9,7 @@ namespace kvasir::cpu::KVASIR_ISA {
 
 constexpr int kMaxRows = 32;
 constexpr int kFewRows = 16;
+constexpr int kPagesAhead = 2;
 
 struct Tile {
   int sequence;
@@ -35,6 +36,7 @@ struct Buffers {
   alignas(64) float scores[kMaxRows * kPageTokens];  // or weights
   alignas(64) int16_t weights[kMaxRows * kPageTokens];
   float weight_step[kMaxRows];
+  float past[kMaxRows];
   alignas(64) float acc[kMaxRows * kMaxHeadDim];
   alignas(64) float total_acc[kMaxRows * kMaxHeadDim];
   alignas(64) float sums[kMaxRows * kLanes];  // of weights, in sixteen parts
@@ -119,7 +121,7 @@ static void score(const KvCache& kv, const uint8_t* keys, int begin, int end, Bu
 template <typename Values>
 KV_INLINE void weigh_all(const Values& values, int padded, int begin, int end, int first, int last, Buffers& at) {
   by_rows(begin, end, [&](auto rows, int r) KV_LAMBDA {
-    weigh_rows<rows()>(at.scores + r * kPageTokens, values, padded, first, last, at.acc + r * padded);
+    weigh_rows<rows()>(at.scores + r * kPageTokens, at.past + r, values, padded, first, last, at.acc + r * padded);
   });
 }
 static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int begin, int end, int first, int last,
@@ -134,16 +136,19 @@ static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int 
     weigh_all(WideValues{reinterpret_cast<const float*>(values), dim}, padded, begin, end, first, last, at);
 }
 
-// Asks for what a tile of few rows reads next: it computes too little to hide the way to memory. The page after this
-// one, or behind the last the first one of the next KV head.
-static void prefetch_next(const Attention& op, const Tile& tile, int page_position) {
-  const int next = page_position + kPageTokens, first = first_visible(op, tile.position) / kPageTokens * kPageTokens;
-  const bool more = next < tile.position + tile.tokens;
-  if (!more && tile.kv_head + 1 == op.kv.kv_heads) return;
+// Asks for what a tile of few rows reads two pages from now: it computes too little to hide the way to memory. Behind
+// the last page come the first ones of the next KV head. Inlined, because GCC drops calls that do nothing but prefetch.
+KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position) {
+  const int begin = first_visible(op, tile.position) / kPageTokens;
+  const int end = (tile.position + tile.tokens + kPageTokens - 1) / kPageTokens;
+  int page = page_position / kPageTokens + kPagesAhead, head = tile.kv_head;
+  if (page >= end) {
+    page = begin + page - end;
+    if (page >= end || ++head == op.kv.kv_heads) return;
+  }
   const int32_t* blocks = op.sequences.blocks + op.sequences.block_start[tile.sequence];
-  const uint8_t* data = more ? op.kv.head_page(op.layer, blocks[next / kPageTokens], tile.kv_head)
-                             : op.kv.head_page(op.layer, blocks[first / kPageTokens], tile.kv_head + 1);
-  for (int64_t i = 0; i < op.kv.head_page_bytes(); i += 64) __builtin_prefetch(data + i);
+  const uint8_t* data = op.kv.head_page(op.layer, blocks[page], head);
+  for (int64_t i = 0; i < op.kv.head_page_bytes(); i += 64) __builtin_prefetch(data + i, 0, 2);
 }
 
 // One page, for every token of the tile that sees some of it.
@@ -166,7 +171,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   const StepSequences& sequences = op.sequences;
   const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
   uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
-  if (tile.tokens * tile.heads <= kFewRows) prefetch_next(op, tile, page_position);
+  if (tile.tokens * tile.heads <= kFewRows) prefetch_ahead(op, tile, page_position);
   const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, (to - from) * tile.heads);
   if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
   score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);
@@ -182,7 +187,8 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
       f32x16 low_by = set1(quantised ? at.q_scale[r] : op.scale), high_by = low_by;
       if (quantised) low_by = mul(low_by, load(key_scales)), high_by = mul(high_by, load(key_scales + kLanes));
       const Weights weights = soften(mul(load(scores), low_by), mul(load(scores + kLanes), high_by), begin, end,
-                                     &at.running[r].max, at.sums + r * kLanes, at.acc + r * padded, padded);
+                                     &at.running[r].max, at.sums + r * kLanes);
+      at.past[r] = weights.past;
       if (quantised) {
         at.weight_step[r] = quantize_weights(weights, value_scales, at.weights + r * kPageTokens);
       } else {
@@ -194,7 +200,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   if (quantised) {
     const int8_t* values = reinterpret_cast<const int8_t*>(kv.values(head_page));
     by_rows(from * tile.heads, to * tile.heads, [&](auto rows, int r) KV_LAMBDA {
-      weigh_rows_s8<rows()>(at.weights + r * kPageTokens, at.weight_step + r, values, kv.head_dim, padded,
+      weigh_rows_s8<rows()>(at.weights + r * kPageTokens, at.weight_step + r, at.past + r, values, kv.head_dim, padded,
                             end_of(to - 1), at.acc + r * padded);
     });
     return;

@@ -56,7 +56,7 @@ export function freshRandom(name: string): Random {
 }
 
 export const strideOf = (kind: number, dim: number) =>
-  Math.ceil((kind === dtype.act8 ? dim + (dim / 32) * 8 : dim * 4) / 64) * 64
+  (Math.ceil((kind === dtype.act8 ? dim + (dim / 32) * 8 : dim * 4) / 64) | 1) * 64
 
 /** Rows of f32 with the stride that the engine gives them; the padding holds NaN. */
 export function f32Rows(values: Float32Array, dim: number): Rows {

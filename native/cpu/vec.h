@@ -120,7 +120,9 @@ KV_INLINE void quantize_group(f32x16 a, f32x16 b, int8_t* q, float* scale, int32
   const float step = top / 127.0f;
   const f32x16 by = set1(step == 0 ? 1.0f : step);
   const f32x16 keep = set1(step == 0 ? 0.0f : 1.0f);
-  const i32x16 low = round_i32(div(mul(a, keep), by)), high = round_i32(div(mul(b, keep), by));
+  // NaN rounds to the smallest int32: brought to what an s8 holds, or the sum would not be that of q.
+  const i32x16 least = set1(int32_t{-128});
+  const i32x16 low = max(round_i32(div(mul(a, keep), by)), least), high = max(round_i32(div(mul(b, keep), by)), least);
   store_s8(q, low);
   store_s8(q + kLanes, high);
   *scale = step;

@@ -35,7 +35,9 @@ export class Llm {
       const { template, codec } = this.parts
       if (!template)
         throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
-      return codec.encode(template(checkedMessages(messages)), false, true)
+      const ids = await codec.encode(template(checkedMessages(messages)), false, true)
+      if (ids.length > 0) return ids
+      throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
     })
   }
 

@@ -35,7 +35,7 @@ export function damageJson(sound: unknown, rng: Random): unknown {
     else if (kind === 1) {
       const [from, name] = somewhere(whole, rng)
       holder[key] = structuredClone(from[name])
-    } else holder[key] = strange[rng.below(strange.length)]
+    } else holder[key] = structuredClone(strange[rng.below(strange.length)])
   }
   return whole.sound
 }

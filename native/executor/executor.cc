@@ -161,7 +161,11 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
       .last_sampled = last_sampled_.data(),
       .results = buffers_.results.data(),
   };
-  const Bindings bindings = {.weights = weights_.get(), .kv = kv_, .arena = arena_.data(), .kernels = kernels_};
+  const Bindings bindings = {.weights = weights_.get(),
+                             .kv = kv_,
+                             .arena = arena_.data(),
+                             .attention = attention_.data(),
+                             .kernels = kernels_};
   team_->run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
 }

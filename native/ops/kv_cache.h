@@ -2,9 +2,12 @@
 //
 //   base  [layers][pages][kv_heads] head pages of
 //         f32, f16:  K [32][head_dim], V [32][head_dim]
-//         kv8:       K [32][head_dim] s8, V [32][head_dim] s8, f32 k_scale[32], f32 v_scale[32]
+//         kv8:       K [head_dim / 4][32][4] s8, V [32 / 2][head_dim][2] s8, f32 k_scale[32], f32 v_scale[32]
 //
-// kv8: scale = max|x| / 127 over the head_dim values of one token and head, q = round(x / scale).
+// The kv8 layouts put tokens (K) and dimensions (V) in lanes, with what one instruction multiplies and adds side by
+// side: four bytes of q·K, two tokens of P·V.
+//
+// kv8: scale = max|x| / 127 over the head_dim values of one token and head, q = round(x · (127 / max|x|)).
 #pragma once
 
 #include <cstdint>

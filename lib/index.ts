@@ -7,6 +7,7 @@
 
 export type { Answer, ChoiceResult, FinishReason, Piece, TokenLogprob, Usage } from './engine/answer.ts'
 export type { Pooling } from './engine/embed-request.ts'
+export type { EngineLoad } from './engine/engine.ts'
 export type { Generation } from './engine/generation.ts'
 export type { Llm } from './engine/llm.ts'
 export { type LoadOptions, load } from './engine/load.ts'

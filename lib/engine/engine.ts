@@ -22,11 +22,16 @@ export interface EngineOptions {
   pages: number
 }
 
+/** How busy a model is. With nothing to do, every page and every slot is free. */
 export interface EngineLoad {
+  /** Calls that are not over; of their sequences, some run and some wait in line. */
   requests: number
   running: number
   waiting: number
+  /** Pages of the KV cache, and those that nobody holds. */
+  pages: number
   freePages: number
+  /** Of info.maxSequences. */
   freeSlots: number
 }
 
@@ -58,6 +63,7 @@ export class Engine {
       requests: this.requests.size,
       running: running.length,
       waiting: waiting.length,
+      pages: capacity.blocks.pages,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,
     }

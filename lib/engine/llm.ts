@@ -4,7 +4,7 @@ import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/ch
 import { samplingParams } from '../sampling/params.ts'
 import { call, together } from './call.ts'
 import { EmbedRequest } from './embed-request.ts'
-import { disposed } from './engine.ts'
+import { disposed, type EngineLoad } from './engine.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
 import { ScoreRequest } from './score-request.ts'
@@ -35,7 +35,9 @@ export class Llm {
       const { template, codec } = this.parts
       if (!template)
         throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
-      return codec.encode(template(checkedMessages(messages)), false, true)
+      const ids = await codec.encode(template(checkedMessages(messages)), false, true)
+      if (ids.length > 0) return ids
+      throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
     })
   }
 
@@ -93,6 +95,11 @@ export class Llm {
   detokenize(ids: ArrayLike<number>): string {
     this.checkAlive()
     return this.parts.codec.decode(this.checkedIds('ids', ids))
+  }
+
+  /** How busy the model is now: requests, and the pages and slots that are free. */
+  stats(): EngineLoad {
+    return this.parts.engine.load()
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */

@@ -129,7 +129,14 @@ async function scenario(seed: number) {
 
   await engine.settled()
   engine.check()
-  expect(engine.load()).toEqual({ requests: 0, running: 0, waiting: 0, freePages: pages, freeSlots: maxSequences })
+  expect(engine.load()).toEqual({
+    requests: 0,
+    running: 0,
+    waiting: 0,
+    pages,
+    freePages: pages,
+    freeSlots: maxSequences,
+  })
   return { copies: executor.steps.reduce((sum, step) => sum + step.copies, 0), recomputed: executor.recomputed }
 }
 

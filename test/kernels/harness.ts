@@ -45,7 +45,9 @@ interface Kernels {
   run(op: string, args: object, options: Run): number
 }
 
-export const kernels: Kernels = createRequire(__filename)(join(__dirname, '../../build/test/kvasir_kernels.node'))
+export const kernels: Kernels = createRequire(__filename)(
+  join(process.env['KVASIR_PREBUILD'] ?? join(__dirname, '../..'), 'build/test/kvasir_kernels.node'),
+)
 export const isas = kernels.isas()
 
 /** A fresh seed for every run unless KVASIR_SEED repeats an old one; printed, so that a failure can be repeated. */

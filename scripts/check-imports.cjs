@@ -19,6 +19,7 @@ const order = [
   'compiler',
   'graph',
   'native.ts',
+  'asar.ts',
   'errors.ts',
 ]
 

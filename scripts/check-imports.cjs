@@ -7,6 +7,7 @@ const { join, dirname, relative, resolve } = require('node:path')
 const order = [
   'cli',
   'index.ts',
+  'ai',
   'electron',
   'testing',
   'engine',

@@ -22,8 +22,8 @@ describe('generateText', () => {
       reasoningText: '\nEasy.\n',
       finishReason: 'stop',
     })
-    expect(usage.outputTokens).toBe(5)
-    expect(usage.totalTokens).toBe(usage.inputTokens! + 5)
+    expect(usage.outputTokens).toBe(6) // five words and the end
+    expect(usage.totalTokens).toBe(usage.inputTokens! + 6)
     expect((await generateText({ model, prompt: 'Hi' })).text).toBe('  two spaces')
   })
 

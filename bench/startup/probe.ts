@@ -33,6 +33,7 @@ async function delayed<T>(work: () => Promise<T>): Promise<[T, Delay]> {
   const histogram = monitorEventLoopDelay({ resolution: PERIOD_MS })
   histogram.enable()
   const result = await work()
+  await sleep(5) // a stall at the very end shows when the timer fires again
   histogram.disable()
   const late = (ns: number) => Math.max(0, ns / 1e6 - PERIOD_MS)
   return [

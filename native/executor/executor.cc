@@ -45,7 +45,7 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
       programs_(std::move(programs)),
       kernels_(kernels_or_throw()),
       kv_(options.kv),
-      kv_memory_(options.kv.bytes()),
+      kv_memory_(options.kv.bytes(), AnonymousMemory::kHugePages),
       slots_(options.slots),
       last_sampled_(options.slots, 0) {
   kv_.base = kv_memory_.data();
@@ -155,15 +155,17 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words, ThreadTeam
       .last_sampled = last_sampled_.data(),
       .results = buffers_.results.data(),
   };
-  const Bindings bindings = {.weights = weights_.get(), .kv = kv_, .arena = arena_.data(), .kernels = kernels_};
+  const Bindings bindings = {.weights = weights_.get(),
+                             .kv = kv_,
+                             .arena = arena_.data(),
+                             .attention = attention_.data(),
+                             .kernels = kernels_};
   team.run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
 }
 
 void Executor::copy_page(int from, int to) {
-  for (int layer = 0; layer < kv_.layers; ++layer) {
-    std::copy_n(kv_.head_page(layer, from, 0), kv_.page_bytes(), kv_.head_page(layer, to, 0));
-  }
+  std::copy_n(kv_.head_page(0, from, 0), kv_.page_bytes(), kv_.head_page(0, to, 0));
 }
 
 }  // namespace kvasir

@@ -72,6 +72,7 @@ class Executor {
   KvCache kv_;
   AnonymousMemory kv_memory_;
   AnonymousMemory arena_;
+  AnonymousMemory attention_{kAttentionWorkspaceBytes};
   std::vector<SequenceSlot> slots_;
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;

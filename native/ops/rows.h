@@ -18,7 +18,7 @@ struct Weight {
 
 // Activations [rows, dim], f32 or act8. `stride` is the bytes from one row to the next.
 //
-// An act8 row quantises 32 values at a time to s8, symmetric: scale = max|x| / 127, q = round(x / scale):
+// An act8 row quantises 32 values at a time to s8, symmetric: scale = max|x| / 127, q = round(x · (127 / max|x|)):
 //
 //   s8  q[dim]   f32 scale[dim / 32]   i32 sum[dim / 32]      sum = Σ q of the group
 //

@@ -9,7 +9,10 @@
 namespace kvasir::cpu {
 namespace {
 
-bool before(const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
+// The order of preference. A lambda, so that the algorithms inline it.
+constexpr auto before = [](const Candidate& a, const Candidate& b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+};
 
 void gather(const float* logits, int64_t vocab, float max, float by, float least, const SampleScans& scans,
             SamplerBuffers& buffers) {

@@ -5,6 +5,7 @@ import { samplingParams } from '../sampling/params.ts'
 import { call, together } from './call.ts'
 import { EmbedRequest } from './embed-request.ts'
 import { disposed, type EngineLoad } from './engine.ts'
+import { unwatch, watch } from './forgotten.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
 import { ScoreRequest } from './score-request.ts'
@@ -21,6 +22,7 @@ export class Llm {
   /** Use load(). */
   constructor(private readonly parts: LlmParts) {
     this.info = Object.freeze(parts.info)
+    watch(this, parts)
   }
 
   /**
@@ -104,6 +106,7 @@ export class Llm {
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */
   dispose(): Promise<void> {
+    unwatch(this)
     this.disposal ??= this.parts.engine.dispose().then(() => this.parts.release())
     return this.disposal
   }
@@ -114,7 +117,7 @@ export class Llm {
   }
 
   private generation(options: GenerateOptions, prompt: () => Promise<Int32Array>): Generation {
-    const { engine, codec, programs, stopTokens } = this.parts
+    const { engine, programs, stopTokens } = this.parts
     return new Generation(
       engine,
       async (listener, createdAt) => {
@@ -126,7 +129,7 @@ export class Llm {
           params,
           longest: engine.longest,
           program: programs.generate,
-          detokenizer: () => codec.detokenizer(),
+          detokenizer: () => this.parts.codec.detokenizer(), // `this`: no model is forgotten while it answers
           createdAt,
         })
       },

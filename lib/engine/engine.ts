@@ -5,6 +5,7 @@ import { KvasirError } from '../errors.ts'
 import type { NativeExecutor } from '../native.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
+import { PrefixCache, type PrefixStats } from '../scheduler/prefix-cache.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import type { Request } from './request.ts'
 import type { Sequence } from './sequence.ts'
@@ -20,14 +21,19 @@ export interface EngineOptions {
   limits: Limits
   /** Pages of the KV cache. */
   pages: number
+  /** Share the pages of a common beginning between requests. Default true. */
+  prefixCache?: boolean
 }
 
 export interface EngineLoad {
   requests: number
   running: number
   waiting: number
+  /** Pages that can be had now, those of the prefix cache included. */
   freePages: number
   freeSlots: number
+  /** What the prefix cache has done so far; undefined when it is off. */
+  prefixCache: PrefixStats | undefined
 }
 
 export class Engine {
@@ -40,10 +46,11 @@ export class Engine {
   private awake = false
   private disposal: Promise<void> | undefined
 
-  constructor({ executor, limits, pages }: EngineOptions) {
+  constructor({ executor, limits, pages, prefixCache = true }: EngineOptions) {
     this.executor = executor
     this.limits = limits
-    this.scheduler = new Scheduler(new BlockAllocator(pages), limits)
+    const blocks = new BlockAllocator(pages)
+    this.scheduler = new Scheduler(blocks, limits, prefixCache ? new PrefixCache(blocks) : undefined)
   }
 
   /** Tokens that a prompt and its answer may have together. */
@@ -60,6 +67,7 @@ export class Engine {
       waiting: waiting.length,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,
+      prefixCache: capacity.prefixes?.stats(),
     }
   }
 
@@ -141,7 +149,7 @@ export class Engine {
       this.scheduler.complete(plan)
       this.collect(plan, new StepReader(result))
     } catch (error) {
-      this.scheduler.complete(plan)
+      this.scheduler.fail(plan)
       this.fail(plan, error)
     }
   }

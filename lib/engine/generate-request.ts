@@ -26,6 +26,8 @@ export interface GenerateOptions {
   longest: number
   program: number
   detokenizer: () => Detokenizer
+  /** Requests of one tenant share the pages of a common beginning, and with nobody else. */
+  tenant?: string
   createdAt?: number
 }
 
@@ -54,7 +56,7 @@ export class GenerateRequest extends Request<Answer> {
       finishReason: first.finishReason,
       usage: {
         promptTokens: this.options.prompt.length,
-        cachedTokens: 0,
+        cachedTokens: this.choices[0]!.cached,
         completionTokens: this.choices.reduce((sum, choice) => sum + choice.completionTokens, 0),
       },
       timings: this.timings(),
@@ -83,7 +85,8 @@ class Choice extends Sequence {
   ) {
     const { prompt, params, program } = options
     const maxTokens = params.maxTokens ?? Math.max(1, options.longest - prompt.length)
-    super(owner, prompt, { work: 'generate', program, length: prompt.length, limit: prompt.length + maxTokens })
+    const limit = prompt.length + maxTokens
+    super(owner, prompt, { work: 'generate', program, length: prompt.length, limit, salt: options.tenant ?? '' })
     this.maxTokens = maxTokens
     this.sampler = nativeSampler(params, index, prompt)
     this.stops = new StopStrings(params.stopStrings)

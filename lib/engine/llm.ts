@@ -4,7 +4,7 @@ import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/ch
 import { samplingParams } from '../sampling/params.ts'
 import { call, together } from './call.ts'
 import { EmbedRequest } from './embed-request.ts'
-import { disposed } from './engine.ts'
+import { disposed, type EngineLoad } from './engine.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
 import { ScoreRequest } from './score-request.ts'
@@ -93,6 +93,11 @@ export class Llm {
   detokenize(ids: ArrayLike<number>): string {
     this.checkAlive()
     return this.parts.codec.decode(this.checkedIds('ids', ids))
+  }
+
+  /** How busy it is now, and what the prefix cache has done so far. */
+  stats(): EngineLoad {
+    return this.parts.engine.load()
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */

@@ -8,6 +8,7 @@ import type { BlockAllocator } from '../cache/block-allocator.ts'
 import { Capacity } from './capacity.ts'
 import type { Limits } from './limits.ts'
 import { StepPlan } from './plan.ts'
+import type { PrefixCache } from './prefix-cache.ts'
 import type { Scheduled } from './scheduled.ts'
 
 export class Scheduler<S extends Scheduled = Scheduled> {
@@ -22,8 +23,10 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   constructor(
     blocks: BlockAllocator,
     readonly limits: Limits,
+    /** Without one, nothing is shared between requests. */
+    prefixes?: PrefixCache,
   ) {
-    this.capacity = new Capacity(blocks, limits)
+    this.capacity = new Capacity(blocks, limits, prefixes)
   }
 
   /** Puts a sequence at the end of the line. Throws KV_TOO_LONG when it can never run. */
@@ -45,8 +48,17 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     return undefined
   }
 
-  /** The step has run: what waited for it is free. */
+  /** The step has run: what waited for it is free, and the prompts that it completed are there for others. */
   complete(plan: StepPlan<S>): void {
+    for (const { seq, start, count } of plan.chunks)
+      if (start < seq.promptLength && start + count >= seq.promptLength) this.capacity.publish(seq, plan.step)
+    this.capacity.complete(plan.step)
+  }
+
+  /** The step did not run: nothing that it would have written may be read. */
+  fail(plan: StepPlan<S>): void {
+    for (const { seq } of plan.chunks) seq.spoiled = true
+    for (const { seq } of plan.rows) seq.spoiled = true
     this.capacity.complete(plan.step)
   }
 
@@ -94,12 +106,17 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     while (plan.tokens < this.limits.maxTokens) {
       const seq = this.waiting[0]
       // A pre-empted sequence is computed again from its ids, so the last one must have come back.
-      if (!seq || seq.program !== plan.program || seq.known < seq.length || !this.capacity.admits(seq)) return
+      if (!seq || seq.program !== plan.program || seq.known < seq.length || !this.capacity.admit(seq)) return
       const count = this.chunk(seq, plan)
-      if (count === 0) return
+      if (count === 0) {
+        this.capacity.withdraw(seq)
+        return
+      }
+      this.capacity.prefixes?.count(seq)
       this.waiting.shift()
       this.running.push(seq)
       seq.state = 'running'
+      seq.firstStep = plan.step
       if (seq.slot < 0)
         for (const one of [seq, ...seq.forks]) {
           this.capacity.takeSlot(one)

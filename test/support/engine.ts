@@ -18,11 +18,23 @@ export class FakeDetokenizer implements Detokenizer {
   }
 }
 
-export function setup({ pages = 64, maxTokens = 64, maxSequences = 8, maxRows = 16, context = 512 } = {}) {
+export function setup({
+  pages = 64,
+  maxTokens = 64,
+  maxSequences = 8,
+  maxRows = 16,
+  context = 512,
+  prefixCache = true,
+} = {}) {
   const executor = new FakeExecutor({ pages, slots: maxSequences })
-  const engine = new Engine({ executor, pages, limits: { maxTokens, maxSequences, maxRows, context } })
+  const engine = new Engine({ executor, pages, limits: { maxTokens, maxSequences, maxRows, context }, prefixCache })
 
-  const generate = (prompt: number[], options: SamplingOptions = {}, signal?: AbortSignal, detokenizer?: Detokenizer) =>
+  const generate = (
+    prompt: number[],
+    { tenant, ...options }: SamplingOptions & { tenant?: string } = {},
+    signal?: AbortSignal,
+    detokenizer?: Detokenizer,
+  ) =>
     new Generation(
       engine,
       async (listener, createdAt) =>
@@ -33,6 +45,7 @@ export function setup({ pages = 64, maxTokens = 64, maxSequences = 8, maxRows = 
           program: 0,
           detokenizer: () => detokenizer ?? new FakeDetokenizer(),
           createdAt,
+          ...(tenant !== undefined && { tenant }),
         }),
       signal,
     )

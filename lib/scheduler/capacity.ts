@@ -20,6 +20,7 @@ export class Capacity {
   private readonly slots: number[]
   private fenced: Fenced[] = []
   private fencedPages = 0
+  private fencedSlots = 0
   private completed = 0
   private readonly refused = { seq: undefined as Scheduled | undefined, free: 0, version: 0 }
 
@@ -60,22 +61,37 @@ export class Capacity {
 
   /**
    * Lets `seq` start if it can now: slots for it and its forks, pages for all of its tokens. The pages that the prefix
-   * cache has of it are its own then, and those tokens count as computed.
+   * cache has of it are its own then, and those tokens count as computed; reserve() takes the others.
+   *
+   * `tokens`: for how many there must be room. `spare`: pages that stay free for others.
    */
-  admit(seq: Scheduled): boolean {
-    const slots = seq.slot < 0 ? 1 + seq.forks.length : 0
-    if (this.slots.length < slots || this.stillRefused(seq)) return false
+  admit(seq: Scheduled, tokens: number, spare: number): boolean {
+    if (this.slots.length < slotsOf(seq) || this.stillRefused(seq)) return false
     this.prefixes?.begin(seq)
-    if (this.blocks.free >= this.stillNeeded(seq)) return true
+    const room = () => this.blocks.free >= spare + pagesFor(tokens) - Math.floor(seq.computed / PAGE_TOKENS)
+    if (room()) return true
     // The half-used page is there to be copied, and may be the one page too many.
     if (seq.computed % PAGE_TOKENS > 0) {
       seq.blocks.pop(this.blocks)
       seq.computed -= seq.computed % PAGE_TOKENS
-      if (this.blocks.free >= this.stillNeeded(seq)) return true
+      if (room()) return true
     }
     this.withdraw(seq)
     Object.assign(this.refused, { seq, free: this.blocks.free, version: this.prefixes?.version ?? 0 })
     return false
+  }
+
+  /** Takes the pages of an admitted sequence, so that its prompt never waits for memory again. */
+  reserve(seq: Scheduled, tokens: number, copies: number[]): void {
+    seq.blocks.reserve(this.blocks, seq.computed, tokens, copies)
+  }
+
+  /** Pages and slots that `seq` still lacks when the steps in flight have run, the prefix cache left aside. */
+  lacks(seq: Scheduled): { pages: number; slots: number } {
+    return {
+      pages: pagesFor(seq.length) - this.blocks.free - this.fencedPages,
+      slots: slotsOf(seq) - this.slots.length - this.fencedSlots,
+    }
   }
 
   /** `seq` was admitted, but does not start. */
@@ -108,6 +124,7 @@ export class Capacity {
     else {
       this.fenced.push(fenced)
       this.fencedPages += fenced.blocks.count
+      if (slot >= 0) this.fencedSlots++
     }
   }
 
@@ -125,6 +142,7 @@ export class Capacity {
     this.fenced = this.fenced.filter((entry) => entry.step > step)
     for (const entry of open) {
       this.fencedPages -= entry.blocks.count
+      if (entry.slot >= 0) this.fencedSlots--
       this.free(entry)
     }
   }
@@ -141,10 +159,6 @@ export class Capacity {
       throw new Error(`${count} slots, but ${held.length} accounted for: ${held.sort((a, b) => a - b)}`)
   }
 
-  private stillNeeded(seq: Scheduled): number {
-    return pagesFor(seq.length) - Math.floor(seq.computed / PAGE_TOKENS)
-  }
-
   // Nothing has changed for the better since it was refused: it is not looked up again in every step.
   private stillRefused(seq: Scheduled): boolean {
     const { refused, blocks, prefixes } = this
@@ -157,6 +171,9 @@ export class Capacity {
     if (entry.slot >= 0) this.slots.push(entry.slot)
   }
 }
+
+/** Slots that a sequence needs to start: its own, and those of its forks. */
+const slotsOf = (seq: Scheduled): number => (seq.slot < 0 ? 1 + seq.forks.length : 0)
 
 function tooLong(seq: Scheduled, room: string): KvasirError {
   const wanted =

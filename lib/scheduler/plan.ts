@@ -1,5 +1,6 @@
 // What one step computes. Made by the scheduler, written as integers by lib/engine/step.ts, read back with its result.
 import type { Scheduled } from './scheduled.ts'
+import type { StepWork } from './step-time.ts'
 
 /** Tokens [start, start + count) of a sequence. */
 export interface Chunk<S> {
@@ -26,10 +27,20 @@ export class StepPlan<S extends Scheduled = Scheduled> {
   readonly opened: S[] = []
   readonly preempted: S[] = []
   tokens = 0
+  /** Pages of all chunks. */
   blocks = 0
+  /** Pairs of a token and one that it sees. */
+  attention = 0
+  /** Milliseconds that it is expected to take; 0 as long as nothing is known. */
+  ms = 0
 
   constructor(
     readonly step: number,
     readonly program: number,
   ) {}
+
+  /** What its time depends on. */
+  work(): StepWork {
+    return { tokens: this.tokens, sequences: this.chunks.length, attention: this.attention, rows: this.rows.length }
+  }
 }

@@ -50,7 +50,7 @@ export class PrefixCache {
   /** `seq`, for which begin() was called last, starts. */
   count(seq: Scheduled): void {
     if (!this.last) return
-    if (seq.slot >= 0) {
+    if (seq.preemptions > 0) {
       this.counts.resumedTokens += seq.computed
       return
     }

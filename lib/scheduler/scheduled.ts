@@ -2,6 +2,7 @@
 // continues are still being computed. Only the prefix cache looks at ids, and only at those that are known.
 import { BlockTable } from '../cache/block-table.ts'
 import type { TokenSource } from '../cache/prefix-tree.ts'
+import { PRIORITIES, type Service, TARGETS, type Targets } from './service.ts'
 
 /**
  * generate: a token is sampled whenever the gap between `length` and `computed` closes.
@@ -22,6 +23,9 @@ export interface ScheduledOptions {
   limit: number
   /** Sequences with the same salt share the pages of a common beginning. Without one it shares with nobody. */
   salt?: string
+  service?: Service
+  /** Nothing on the device but its slot knows of it (penalties count there): it keeps the slot when it is pre-empted. */
+  settled?: boolean
 }
 
 export class Scheduled implements TokenSource {
@@ -33,6 +37,21 @@ export class Scheduled implements TokenSource {
   readonly promptLength: number
   /** Tokens of the sequence, the one in flight included. */
   length: number
+  /** 0 interactive, 1 standard, 2 batch. */
+  readonly rank: number
+  readonly tenant: string
+  readonly targets: Targets
+  readonly settled: boolean
+  /**
+   * When it came, when its first token should be there, and when it is of no use any more: of the scheduler's clock. Until
+   * it is added, `deadline` counts from then.
+   */
+  arrival = 0
+  due = 0
+  deadline: number
+  /** When its last tokens were planned. */
+  lastRun = 0
+  preemptions = 0
   /** Tokens whose keys and values are in the cache once the planned steps have run. */
   computed = 0
   /** Tokens whose ids have come back: length, or one less while a step is in flight. */
@@ -59,6 +78,13 @@ export class Scheduled implements TokenSource {
     this.known = options.length
     this.limit = options.limit
     this.salt = options.salt
+    this.settled = options.settled ?? false
+    const { priority = 'standard', tenant = '', ttftMs, tpotMs, deadlineMs = Infinity } = options.service ?? {}
+    this.rank = PRIORITIES.indexOf(priority)
+    this.tenant = tenant
+    const usual = TARGETS[priority]
+    this.targets = { ttftMs: ttftMs ?? usual.ttftMs, tpotMs: tpotMs ?? usual.tpotMs }
+    this.deadline = deadlineMs
     this.promptLength = options.length
   }
 

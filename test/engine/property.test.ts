@@ -6,7 +6,8 @@ import type { Answer, ChoiceResult } from '../../lib/engine/answer.ts'
 import { call } from '../../lib/engine/call.ts'
 import { EmbedRequest } from '../../lib/engine/embed-request.ts'
 import { ScoreRequest } from '../../lib/engine/score-request.ts'
-import type { SamplingOptions } from '../../lib/sampling/params.ts'
+import type { GenerateOptions } from '../../lib/engine/types.ts'
+import { PRIORITIES, type Service } from '../../lib/scheduler/service.ts'
 import { setup, textOf } from '../support/engine.ts'
 import { continuation, logprob, VOCAB, vector } from '../support/fake-executor.ts'
 import { random } from '../support/random.ts'
@@ -34,7 +35,7 @@ function promptOf(r: Random, longest: number): number[] {
 }
 
 /** What answer `index` must be, from the fake model alone. */
-function alone(prompt: number[], options: SamplingOptions, index: number): Omit<ChoiceResult, 'index'> {
+function alone(prompt: number[], options: GenerateOptions, index: number): Omit<ChoiceResult, 'index'> {
   const sampler = {
     temperature: options.temperature!,
     seed: [Number(options.seed) + index, 0] as [number, number],
@@ -53,10 +54,15 @@ function alone(prompt: number[], options: SamplingOptions, index: number): Omit<
   return { text, tokens, finishReason: 'length' }
 }
 
+const serviceIn = (r: Random): Service => ({
+  priority: PRIORITIES[r.int(0, 2)]!,
+  tenant: r.chance(0.2) ? 'other' : '',
+})
+
 async function generateOne(r: Random, { generate, fails }: World, longest: number, mostAnswers: number) {
   const prompt = promptOf(r, longest)
-  const options: SamplingOptions & { tenant: string } = {
-    tenant: r.chance(0.2) ? 'other' : '',
+  const options: GenerateOptions = {
+    ...serviceIn(r),
     temperature: r.chance(0.5) ? 0 : 1,
     seed: r.int(0, 1000),
     frequencyPenalty: r.chance(0.2) ? 1 : 0,
@@ -92,14 +98,23 @@ async function generateOne(r: Random, { generate, fails }: World, longest: numbe
 
 async function scoreOne(r: Random, { engine }: World, longest: number) {
   const ids = [0, ...promptOf(r, longest)]
-  const logprobs = await call<Float32Array>(engine, (outcome) => new ScoreRequest(outcome, Int32Array.from(ids), 0))
+  const logprobs = await call<Float32Array>(
+    engine,
+    (outcome) => new ScoreRequest(outcome, { ids: Int32Array.from(ids), program: 0, service: serviceIn(r) }),
+  )
   expect([...logprobs]).toEqual(ids.slice(1).map((id, i) => logprob(ids.slice(0, i + 1), id)))
 }
 
 async function embedOne(r: Random, { engine }: World, longest: number) {
   const ids = promptOf(r, longest)
   const pooling = r.chance(0.5) ? 'mean' : 'last'
-  const spec = { ids: Int32Array.from(ids), program: pooling === 'mean' ? 1 : 2, pooling, normalize: false } as const
+  const spec = {
+    ids: Int32Array.from(ids),
+    program: pooling === 'mean' ? 1 : 2,
+    pooling,
+    normalize: false,
+    service: serviceIn(r),
+  } as const
   const found = await call<Float32Array>(engine, (outcome) => new EmbedRequest(outcome, spec))
   const rows = ids.map(vector)
   const sum = rows.reduce((a, b) => a.map((x, j) => x + b[j]!))
@@ -153,10 +168,10 @@ async function scenario(seed: number) {
 
   await engine.settled()
   engine.check()
-  const { prefixCache: prefixes, ...load } = engine.load()
+  const { prefixCache: prefixes, preemptions, ...load } = engine.load()
   expect(load).toEqual({ requests: 0, running: 0, waiting: 0, freePages: pages, freeSlots: maxSequences })
   const copies = executor.steps.reduce((sum, step) => sum + step.copies, 0)
-  return { copies, recomputed: executor.recomputed, hits: prefixes?.hits ?? 0 }
+  return { copies, preemptions, hits: prefixes?.hits ?? 0 }
 }
 
 const replay = process.env['KVASIR_SEED']
@@ -165,13 +180,11 @@ const seeds = replay
   : Array.from({ length: process.env['KVASIR_TEST'] === 'full' ? 2000 : 150 }, (_, i) => i)
 
 it(`gives every request its own answer, over ${seeds.length} random loads`, async () => {
-  const total = { copies: 0, recomputed: 0, hits: 0 }
+  const total = { copies: 0, preemptions: 0, hits: 0 }
   for (const seed of seeds) {
     try {
-      const { copies, recomputed, hits } = await scenario(seed)
-      total.copies += copies
-      total.recomputed += recomputed
-      total.hits += hits
+      const found = await scenario(seed)
+      for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += found[key]
     } catch (error) {
       throw new Error(`seed ${seed} (KVASIR_SEED=${seed} plays it again): ${error}`, { cause: error })
     }

@@ -6,7 +6,7 @@
 // order gives up its own and is computed again later (recompute, as in vLLM). Somebody always makes progress: a prompt
 // has all of its pages when it starts, the first stream can take from all others, and who had to give way too often
 // starts again only with all the memory that it will ever need, and is left alone.
-import { type BlockAllocator, pagesFor } from '../cache/block-allocator.ts'
+import type { BlockAllocator } from '../cache/block-allocator.ts'
 import { Budget } from './budget.ts'
 import { Capacity } from './capacity.ts'
 import type { Limits } from './limits.ts'
@@ -16,7 +16,7 @@ import type { Outlook, Policy } from './policy.ts'
 import type { PrefixCache } from './prefix-cache.ts'
 import { Room } from './room.ts'
 import type { Scheduled } from './scheduled.ts'
-import { pairs, StepTime } from './step-time.ts'
+import { StepTime } from './step-time.ts'
 import { Turns } from './turns.ts'
 
 export interface SchedulerOptions<S extends Scheduled> {
@@ -255,12 +255,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     const end = start + count
     seq.blocks.reserve(this.capacity.blocks, start, end, plan.copies)
     this.policy.serves(seq, count)
-    plan.chunks.push({ seq, start, count })
-    if (seq.work === 'score')
-      for (let i = 0; i < count; i++) plan.rows.push({ seq, index: plan.tokens + i, position: start + i, scored: true })
-    plan.tokens += count
-    plan.blocks += pagesFor(end)
-    plan.attention += pairs(start, count)
+    plan.add(seq, start, count)
     seq.computed = end
     seq.lastStep = plan.step
     seq.lastRun = this.outlook.now
@@ -273,7 +268,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   }
 
   private sample(seq: S, plan: StepPlan<S>): void {
-    plan.rows.push({ seq, index: plan.tokens - 1, position: seq.computed - 1, scored: false })
+    plan.sample(seq)
     if (++seq.length >= seq.limit) this.drain(seq)
   }
 

@@ -67,12 +67,12 @@ export class Engine {
 
   /** How busy it is now. */
   load(): EngineLoad {
-    const { running, policy, capacity, preemptions } = this.scheduler
+    const { running, policy, capacity, room } = this.scheduler
     return {
       requests: this.requests.size,
       running: running.length,
       waiting: policy.size,
-      preemptions,
+      preemptions: room.preemptions,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,
       prefixCache: capacity.prefixes?.stats(),

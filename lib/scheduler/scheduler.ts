@@ -32,6 +32,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   running: S[] = []
   readonly capacity: Capacity
   readonly policy: Policy<S>
+  readonly room: Room<S>
   /** Sequences that waited past their deadline; the owner takes them from here. */
   expired: S[] = []
   private readonly clock: () => number
@@ -39,7 +40,6 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   private readonly draining = new Set<S>()
   private readonly prompts: S[] = [] // those of the running that have more than one token to compute
   private readonly outlook: Outlook = { now: 0, ms: 0, streams: 0, tpotMs: Infinity }
-  private readonly room: Room<S>
   private readonly turns = new Turns()
   private step = 0
   private swept = true // no sequence that is over is left in `running`
@@ -53,11 +53,6 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     this.policy = policy
     this.clock = clock
     this.room = new Room(this.capacity, policy)
-  }
-
-  /** Times that a sequence gave its memory to another, ever. */
-  get preemptions(): number {
-    return this.room.preemptions
   }
 
   /** How long the steps of a program take. */
@@ -77,7 +72,8 @@ export class Scheduler<S extends Scheduled = Scheduled> {
 
   /** The next step with its memory reserved; undefined when nothing can run before a step in flight has ended. */
   plan(): StepPlan<S> | undefined {
-    if (!this.swept) this.sweep()
+    if (!this.swept) this.running = this.running.filter((seq) => seq.state === 'running')
+    this.swept = true
     this.outlook.now = this.clock()
     for (const program of this.programs()) {
       const plan = this.planProgram(program)
@@ -300,10 +296,5 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     if (next) wanted.add(next.program)
     for (const seq of this.room.parked) wanted.add(seq.program)
     return this.turns.order(wanted)
-  }
-
-  private sweep(): void {
-    this.running = this.running.filter((seq) => seq.state === 'running')
-    this.swept = true
   }
 }

@@ -10,6 +10,7 @@ const order = [
   'engine',
   'chat',
   'tokenizer',
+  'simulate',
   'scheduler',
   'sampling',
   'cache',

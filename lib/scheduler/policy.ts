@@ -1,19 +1,9 @@
 // Who goes first, and who gives way. A policy keeps the waiting in its order and answers the scheduler's questions; the
 // scheduler alone moves memory. The class below is first come, first served with no idea of time; a policy overrides
 // what it sees differently.
+import type { Outlook } from './outlook.ts'
 import type { Scheduled } from './scheduled.ts'
 import type { StepTime } from './step-time.ts'
-
-/** What of a step is planned when a question is asked. */
-export interface Outlook {
-  now: number
-  /** Milliseconds that the step is expected to take so far; 0 while the model of time is not ready. */
-  ms: number
-  /** Streams that get their next token in it. */
-  streams: number
-  /** The shortest of their tpotMs. */
-  tpotMs: number
-}
 
 export class Policy<S extends Scheduled = Scheduled> {
   readonly name: string = 'fcfs'

@@ -10,9 +10,10 @@ import type { BlockAllocator } from '../cache/block-allocator.ts'
 import { Budget } from './budget.ts'
 import { Capacity } from './capacity.ts'
 import type { Limits } from './limits.ts'
+import { Outlook } from './outlook.ts'
 import { StepPlan } from './plan.ts'
 import { Fcfs } from './policies/fcfs.ts'
-import type { Outlook, Policy } from './policy.ts'
+import type { Policy } from './policy.ts'
 import type { PrefixCache } from './prefix-cache.ts'
 import { Room } from './room.ts'
 import type { Scheduled } from './scheduled.ts'
@@ -39,7 +40,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   private readonly times: StepTime[] = [] // of each program
   private readonly draining = new Set<S>()
   private readonly prompts: S[] = [] // those of the running that have more than one token to compute
-  private readonly outlook: Outlook = { now: 0, ms: 0, streams: 0, tpotMs: Infinity }
+  private readonly outlook = new Outlook()
   private readonly turns = new Turns()
   private step = 0
   private swept = true // no sequence that is over is left in `running`
@@ -123,7 +124,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   private planProgram(program: number): StepPlan<S> {
     const plan = new StepPlan<S>(this.step + 1, program)
     const time = this.time(program)
-    Object.assign(this.outlook, { ms: time.ready ? time.empty : 0, streams: 0, tpotMs: Infinity })
+    this.outlook.reset(time)
     this.room.makeWay(this.running, this.outlook.now, plan)
     this.collectPrompts(program)
     if (this.policy.mixes) {
@@ -141,7 +142,10 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   private collectPrompts(program: number): void {
     this.prompts.length = 0
     for (const seq of this.running)
-      if (seq.length - seq.computed > 1 && seq.program === program && seq.state === 'running') this.prompts.push(seq)
+      if (seq.length - seq.computed > 1 && seq.program === program && seq.state === 'running') {
+        this.prompts.push(seq)
+        this.outlook.prompt(seq)
+      }
   }
 
   // False when a sequence found no memory: then nobody after it may take any.
@@ -160,9 +164,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
         starved = true
         continue
       }
-      if (seq.targets.tpotMs < outlook.tpotMs) outlook.tpotMs = seq.targets.tpotMs
-      if (time.ready) outlook.ms += time.decode(seq.length)
-      outlook.streams++
+      outlook.stream(seq, time)
       this.schedule(seq, 1, plan)
     }
     return !starved

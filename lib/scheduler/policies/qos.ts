@@ -1,16 +1,17 @@
 // Service by class, deadline and tenant. Three questions, in this order:
 //
-//   class    the one whose first request is due soonest. A request is due when its first token should be there, less the
-//            time that its prompt takes; what can no longer be in time goes behind what can, and is due again later
-//            (relegation, as in Niyama, arXiv 2503.22562). So a class waits, but ages, and none starves.
+//   class    the highest that has somebody waiting: overload is paid by the lower ones. But for every hundred tokens that
+//            go to others, a class that waits has a claim on a few of its own, so it is slow and never starves.
 //   tenant   of that class, the one that has been served least (virtual token counter, arXiv 2401.00588).
-//   request  of that tenant, the one due soonest.
+//   request  of that tenant, the one due soonest: when its first token should be there, less the time that its prompt
+//            takes. What can no longer be in time goes behind what can (relegation, as in Niyama, arXiv 2503.22562).
 //
-// Running streams keep their pace: prompts are cut by time, a stream that can wait lets a hasty one go first, and nobody
-// starts who would make a step longer than the hastiest stream, or he himself, may wait. For a request of a higher
-// class, one of a lower class gives up slot and pages, at most `mostPreemptions` times.
+// Running streams keep their pace: prompts are cut by time, a stream that can wait lets hasty ones and their prompts go
+// first, and nobody starts who would make a step longer than the hastiest stream of his class or above may wait. For a
+// request of a higher class, one of a lower class gives up slot and pages, at most `mostPreemptions` times.
 import { KvasirError } from '../../errors.ts'
-import { type Outlook, Policy } from '../policy.ts'
+import type { Outlook } from '../outlook.ts'
+import { Policy } from '../policy.ts'
 import type { Scheduled } from '../scheduled.ts'
 import { PRIORITIES } from '../service.ts'
 import type { StepTime } from '../step-time.ts'
@@ -21,6 +22,16 @@ const STRETCH = 2.2
 const LEAST_STRETCH = 1.3
 /** A generated token weighs as much as so many of a prompt. */
 const OUTPUT_WEIGHT = 2
+/** Of the tokens that go to others while it waits, a class has a claim on this share. */
+const CLAIM = [1, 0.1, 0.05]
+/** A stream that may wait so long from token to token is read by nobody as it comes. */
+const UNWATCHED_MS = 1000
+/** An interactive prompt that should begin within this time has no time for the comfort of others. */
+const PATIENCE_MS = 400
+/** Steps are planned for so much of what a stream may wait: no model of time is exact. */
+const MARGIN = 0.85
+/** Hasty prompts get so much of the time that a stream of their class may wait; streams that can wait, the rest. */
+const HASTE = 0.5
 /** Tokens of a step that a prompt is computed in when it is alone. */
 const CHUNK = 512
 /** Tenants whose count is remembered while they ask for nothing. */
@@ -35,6 +46,7 @@ interface Tenant<S> {
 export class Qos<S extends Scheduled> extends Policy<S> {
   override readonly name = 'qos'
   private readonly classes = PRIORITIES.map(() => new Map<string, Tenant<S>>())
+  private readonly claims = PRIORITIES.map(() => 0) // in tokens
   private count = 0
 
   override get size(): number {
@@ -71,9 +83,10 @@ export class Qos<S extends Scheduled> extends Policy<S> {
 
   override next(now: number): S | undefined {
     let best: S | undefined
-    for (const tenants of this.classes) {
-      const first = this.first(tenants, now)
-      if (first && (!best || first.due < best.due)) best = first
+    for (let rank = 0; rank < this.classes.length; rank++) {
+      const first = this.first(this.classes[rank]!, now)
+      if (!first) this.claims[rank] = 0
+      else if (!best || this.claims[rank]! >= first.length) best = first
     }
     return best
   }
@@ -83,13 +96,14 @@ export class Qos<S extends Scheduled> extends Policy<S> {
   }
 
   override overtakes(a: S, b: S): boolean {
-    return a.rank < b.rank || (a.rank === b.rank && a.due + a.targets.ttftMs < b.due)
+    return a.rank < b.rank
   }
 
-  override mayStart(a: S, { ms, streams, tpotMs, now }: Outlook, time: StepTime): boolean {
-    if (streams === 0 || ms === 0 || a.work !== 'generate') return true
+  override mayStart(a: S, { msByRank, tpotMs, now }: Outlook, time: StepTime): boolean {
+    const ms = msByRank[a.rank]!
+    if (ms === 0 || a.work !== 'generate') return true
+    const pace = MARGIN * Math.min(tpotMs, a.targets.tpotMs)
     // Late already: the pace of others keeps nobody out for ever.
-    const pace = Math.min(tpotMs, a.targets.tpotMs)
     return ms + time.decode(a.length) <= pace || now > a.arrival + a.targets.ttftMs
   }
 
@@ -97,25 +111,42 @@ export class Qos<S extends Scheduled> extends Policy<S> {
     return b.rank > a.rank && this.mayGiveWay(b)
   }
 
-  override skips(seq: S, { ms, streams, tpotMs, now }: Outlook, time: StepTime): boolean {
-    if (streams === 0 || ms === 0 || seq.targets.tpotMs <= tpotMs) return false
+  override skips(seq: S, { ms, now, tpotMs }: Outlook, time: StepTime): boolean {
+    const pace = MARGIN * Math.min(tpotMs, this.hasty(seq.rank))
+    if (ms === 0 || seq.targets.tpotMs <= pace) return false
     const longer = ms + time.decode(seq.length)
-    return longer > tpotMs && now + 2 * longer < seq.lastRun + seq.targets.tpotMs
+    return longer > pace && now + 2 * longer < seq.lastRun + seq.targets.tpotMs
   }
 
-  override stepMs({ ms, streams, tpotMs }: Outlook): number {
+  override stepMs({ ms, streams, tpotMs, due, now }: Outlook): number {
     if (streams === 0 || ms === 0) return Infinity
-    return Math.min(Math.max(STRETCH * ms, this.relaxed(tpotMs)), Math.max(tpotMs, LEAST_STRETCH * ms))
+    const most = Math.max(MARGIN * tpotMs, LEAST_STRETCH * ms)
+    // Smooth is better than fast: but not where nobody watches, nor when somebody who does would wait too long.
+    const smooth = tpotMs <= UNWATCHED_MS && Math.min(due, this.soonest()) - now > PATIENCE_MS
+    return smooth ? Math.min(STRETCH * ms, most) : most
   }
 
   override serves(seq: S, tokens: number): void {
+    if (seq.computed < seq.promptLength)
+      for (let rank = 0; rank < CLAIM.length; rank++)
+        this.claims[rank] =
+          rank === seq.rank ? Math.max(0, this.claims[rank]! - tokens) : this.claims[rank]! + CLAIM[rank]! * tokens
     const tenant = this.classes[seq.rank]!.get(seq.tenant)
     if (tenant) tenant.served += seq.computed < seq.promptLength ? tokens : OUTPUT_WEIGHT * tokens
   }
 
-  // Nobody watches a batch: its steps may be as long as the target says.
-  private relaxed(tpotMs: number): number {
-    return tpotMs > 1000 ? tpotMs : 0
+  // How long streams of a rank may make a step while a higher class waits.
+  private hasty(rank: number): number {
+    for (let above = 0; above < rank; above++)
+      for (const { line } of this.classes[above]!.values()) if (line.length > 0) return HASTE * line[0]!.targets.tpotMs
+    return Infinity
+  }
+
+  // When the first waiting interactive request should begin.
+  private soonest(): number {
+    let soonest = Infinity
+    for (const { line } of this.classes[0]!.values()) if (line.length > 0) soonest = Math.min(soonest, line[0]!.due)
+    return soonest
   }
 
   private insert(seq: S): void {

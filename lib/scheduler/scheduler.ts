@@ -129,8 +129,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     this.collectPrompts(program)
     if (this.policy.mixes) {
       // When memory is short nobody starts; a prompt that has begun goes on, for it has its memory.
-      const room = this.continueStreams(plan) && plan.preempted.length === 0
-      this.computePrompts(plan, room)
+      this.computePrompts(plan, this.continueStreams(plan))
     } else {
       this.computePrompts(plan, true)
       if (plan.chunks.length === 0) this.continueStreams(plan)
@@ -148,11 +147,11 @@ export class Scheduler<S extends Scheduled = Scheduled> {
       }
   }
 
-  // False when a sequence found no memory: then nobody after it may take any.
+  // False when a sequence found no memory, or had to take it from another: then nobody who comes later may take any.
   private continueStreams(plan: StepPlan<S>): boolean {
     const { outlook, policy } = this
-    const budget = this.budget(plan, Infinity)
-    const time = this.time(plan.program)
+    const [budget, time] = [this.budget(plan, Infinity), this.time(plan.program)]
+    const before = plan.preempted.length
     let starved = false
     for (let i = 0; i < this.running.length && plan.tokens < this.limits.maxTokens; i++) {
       const seq = this.running[i]!
@@ -167,7 +166,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
       outlook.stream(seq, time)
       this.schedule(seq, 1, plan)
     }
-    return !starved
+    return !starved && plan.preempted.length === before
   }
 
   private computePrompts(plan: StepPlan<S>, room: boolean): void {
@@ -207,7 +206,6 @@ export class Scheduler<S extends Scheduled = Scheduled> {
 
   private start(seq: S, budget: Budget<S>): boolean {
     const { capacity, policy } = this
-    const { plan } = budget
     // Who gave way too often gets all that it will ever need.
     const tokens = seq.preemptions < policy.mostPreemptions ? seq.length : Math.max(seq.length, seq.mostCached)
     if (budget.spent) return false
@@ -220,18 +218,18 @@ export class Scheduler<S extends Scheduled = Scheduled> {
       capacity.withdraw(seq)
       return false
     }
-    capacity.reserve(seq, tokens, plan.copies)
+    capacity.reserve(seq, tokens, budget.plan.copies)
     capacity.prefixes?.count(seq)
     policy.remove(seq)
     this.room.parked.delete(seq)
     this.enter(seq)
-    seq.firstStep = plan.step
+    seq.firstStep = budget.plan.step
     if (seq.slot < 0)
       for (const one of [seq, ...seq.forks]) {
         capacity.takeSlot(one)
-        plan.opened.push(one)
+        budget.plan.opened.push(one)
       }
-    this.schedule(seq, count, plan)
+    this.schedule(seq, count, budget.plan)
     return true
   }
 

@@ -22,3 +22,5 @@ export type {
 } from './engine/types.ts'
 export { type ErrorCode, KvasirError } from './errors.ts'
 export type { SamplingOptions } from './sampling/params.ts'
+export type { PrefixStats } from './scheduler/prefix-cache.ts'
+export type { Priority, Service } from './scheduler/service.ts'

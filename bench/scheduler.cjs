@@ -20,6 +20,7 @@ const { GenerateRequest } = lib('engine/generate-request.js')
 const { Generation } = lib('engine/generation.js')
 const { StepWriter } = lib('engine/step.js')
 const { samplingParams } = lib('sampling/params.js')
+const { Qos } = lib('scheduler/policies/qos.js')
 const { Scheduler } = lib('scheduler/scheduler.js')
 
 const CONTEXT = 512
@@ -37,7 +38,7 @@ const requestOf = (listener) =>
 
 /** Plans and words, with results thrown in by hand. */
 function scheduling(n) {
-  const scheduler = new Scheduler(new BlockAllocator(pagesFor(n)), limitsFor(n))
+  const scheduler = new Scheduler(new BlockAllocator(pagesFor(n)), limitsFor(n), { policy: new Qos() })
   const writer = new StepWriter()
   const listener = { piece() {}, resolve() {}, reject() {} }
   for (let i = 0; i < n; i++) scheduler.add(requestOf(listener).sequences[0])
@@ -50,7 +51,7 @@ function scheduling(n) {
     writer.write(plan)
     const written = process.hrtime.bigint()
     if (flight) {
-      scheduler.complete(flight)
+      scheduler.complete(flight, 5 + n / 50)
       const done = process.hrtime.bigint()
       if (sample) times.plan.push(Number(planned - start + done - written) / 1e3)
       for (const { seq } of flight.rows) seq.take({ id: 1, logprob: 0, stop: false, topIds: [], topLogprobs: [] }, 0)

@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'KV_ABORTED' // the caller's AbortSignal fired
   | 'KV_ARGUMENT' // an option or argument is out of range or of the wrong type
   | 'KV_CHECKSUM' // a downloaded file is not what the catalogue promises
+  | 'KV_DEADLINE' // a deadline passed before the answer had begun, or cannot be met
   | 'KV_DISK' // no space, no permission
   | 'KV_DISPOSED' // the object was used after dispose()
   | 'KV_FORMAT' // a model file is malformed

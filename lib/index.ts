@@ -7,6 +7,7 @@
 
 export type { Answer, ChoiceResult, FinishReason, Piece, TokenLogprob, Usage } from './engine/answer.ts'
 export type { Pooling } from './engine/embed-request.ts'
+export type { EngineLoad } from './engine/engine.ts'
 export type { Generation } from './engine/generation.ts'
 export type { Llm } from './engine/llm.ts'
 export { type LoadOptions, load } from './engine/load.ts'
@@ -21,3 +22,5 @@ export type {
 } from './engine/types.ts'
 export { type ErrorCode, KvasirError } from './errors.ts'
 export type { SamplingOptions } from './sampling/params.ts'
+export type { PrefixStats } from './scheduler/prefix-cache.ts'
+export type { Priority, Service } from './scheduler/service.ts'

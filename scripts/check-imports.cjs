@@ -13,6 +13,7 @@ const order = [
   'engine',
   'chat',
   'tokenizer',
+  'simulate',
   'scheduler',
   'sampling',
   'cache',

@@ -1,6 +1,11 @@
-// Pages of the KV cache: which are free, and how many sequences hold each of the others. A page keeps the keys and
-// values of 32 consecutive tokens in every layer (PagedAttention, arXiv 2309.06180); the bytes are on the device, here
-// are only numbers.
+// Pages of the KV cache. A page keeps the keys and values of 32 consecutive tokens in every layer (PagedAttention, arXiv
+// 2309.06180); the bytes are on the device, here are only numbers. Every page is in one of three states:
+//
+//   free     nobody needs what it holds
+//   owned    by one or more sequences
+//   cached   by no sequence, but the prefix tree keeps it for the next one with the same beginning
+//
+// A cached page is as good as a free one: it is given out, longest unused first, when no page is free.
 import { KvasirError } from '../errors.ts'
 
 export const PAGE_TOKENS = 32
@@ -9,47 +14,88 @@ export const PAGE_TOKENS = 32
 export const pagesFor = (tokens: number): number => Math.ceil(tokens / PAGE_TOKENS)
 
 export class BlockAllocator {
-  private readonly references: Uint16Array // [pages] holders; 0: free
+  /** Called when a cached page is given to somebody else. */
+  onEvict: (page: number) => void = () => {}
+  private readonly references: Uint16Array // [pages] holders
+  private readonly keeps: Uint8Array // [pages] 1: the prefix tree keeps it
   private readonly stack: Int32Array // the free pages, the next one on top
   private top: number
+  // The cached pages as a ring, longest unused first; its head is entry `pages`.
+  private readonly newer: Int32Array
+  private readonly older: Int32Array
+  private idle = 0
 
   constructor(readonly pages: number) {
     if (!Number.isInteger(pages) || pages < 1)
       throw new KvasirError('KV_ARGUMENT', `pages: expected a positive integer, found ${pages}`)
     this.references = new Uint16Array(pages)
+    this.keeps = new Uint8Array(pages)
     // Last freed, first used, from page 0 up: memory that was never needed is never touched.
     this.stack = Int32Array.from({ length: pages }, (_, i) => pages - 1 - i)
     this.top = pages
+    this.newer = new Int32Array(pages + 1).fill(pages)
+    this.older = new Int32Array(pages + 1).fill(pages)
   }
 
+  /** Pages that can be had now: free or cached. */
   get free(): number {
-    return this.top
+    return this.top + this.idle
+  }
+
+  /** Pages that only the prefix tree keeps. */
+  get cached(): number {
+    return this.idle
   }
 
   /** A page with one holder. The caller has checked `free`. */
   allocate(): number {
-    if (this.top === 0) throw new Error('block allocator: no page is free')
+    if (this.top === 0) this.evict()
     const page = this.stack[--this.top]!
     this.references[page] = 1
     return page
   }
 
+  /** One holder more, of a page that is owned or cached. */
   share(page: number): void {
-    if (this.references[page] === 0) throw new Error(`block allocator: page ${page} is free and cannot be shared`)
-    this.references[page]!++
+    if (this.references[page]! > 0) this.references[page]!++
+    else if (this.keeps[page]) {
+      this.unlink(page)
+      this.references[page] = 1
+    } else throw new Error(`block allocator: page ${page} is free and cannot be shared`)
   }
 
-  /** One holder less; the last one frees the page. */
+  /** One holder less; after the last one the page is free, or cached. */
   release(page: number): void {
     if (!this.references[page]) throw new Error(`block allocator: page ${page} is released twice`)
-    if (--this.references[page]! === 0) this.stack[this.top++] = page
+    if (--this.references[page]! > 0) return
+    if (this.keeps[page]) this.link(page)
+    else this.stack[this.top++] = page
+  }
+
+  /** An owned page stays cached when its last holder lets go. */
+  keep(page: number): void {
+    if (!this.references[page]) throw new Error(`block allocator: page ${page} has no holder and cannot be kept`)
+    this.keeps[page] = 1
+  }
+
+  /** The opposite of keep(): a cached page is free at once. */
+  forget(page: number): void {
+    this.keeps[page] = 0
+    if (this.references[page]! > 0) return
+    this.unlink(page)
+    this.stack[this.top++] = page
   }
 
   holders(page: number): number {
     return this.references[page]!
   }
 
-  /** Throws unless every page is free or held by exactly the given tables. For tests, and for an idle engine. */
+  /** True when what the page holds belongs to more than one: it is copied before it is written. */
+  shared(page: number): boolean {
+    return this.references[page]! > 1 || this.keeps[page] === 1
+  }
+
+  /** Throws unless every page is free, cached, or held by exactly the given tables. For tests, and an idle engine. */
   check(held: Iterable<ArrayLike<number>>): void {
     const counts = new Uint16Array(this.pages)
     for (const pages of held) for (let i = 0; i < pages.length; i++) counts[pages[i]!]!++
@@ -60,8 +106,37 @@ export class BlockAllocator {
       if (counts[page]) owned++
     }
     const free = new Set(this.stack.subarray(0, this.top))
-    if (free.size !== this.top || owned + this.top !== this.pages)
-      throw new Error(`${this.pages} pages, but ${owned} owned and ${this.top} free (${free.size} of them distinct)`)
-    for (const page of free) if (counts[page]) throw new Error(`page ${page} is free and owned`)
+    const cached = new Set<number>()
+    for (let page = this.newer[this.pages]!; page !== this.pages; page = this.newer[page]!) cached.add(page)
+    if (free.size !== this.top || cached.size !== this.idle || owned + this.free !== this.pages)
+      throw new Error(
+        `${this.pages} pages, but ${owned} owned, ${this.idle} cached (${cached.size} distinct) and ` +
+          `${this.top} free (${free.size} distinct)`,
+      )
+    for (const page of free) if (counts[page] || this.keeps[page]) throw new Error(`page ${page} is free and owned`)
+    for (const page of cached)
+      if (counts[page] || !this.keeps[page]) throw new Error(`page ${page} is cached and owned`)
+  }
+
+  private evict(): void {
+    if (this.idle === 0) throw new Error('block allocator: no page is free')
+    const page = this.newer[this.pages]!
+    this.onEvict(page)
+    this.forget(page)
+  }
+
+  private link(page: number): void {
+    const newest = this.older[this.pages]!
+    this.newer[newest] = page
+    this.older[page] = newest
+    this.newer[page] = this.pages
+    this.older[this.pages] = page
+    this.idle++
+  }
+
+  private unlink(page: number): void {
+    this.newer[this.older[page]!] = this.newer[page]!
+    this.older[this.newer[page]!] = this.older[page]!
+    this.idle--
   }
 }

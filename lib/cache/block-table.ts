@@ -18,7 +18,7 @@ export class BlockTable {
       const index = Math.floor(start / PAGE_TOKENS)
       const from = this.pages[index]!
       const to = blocks.allocate()
-      blocks.release(from) // never its last holder: it was shared
+      blocks.release(from) // its bytes stay until the copy: copies come before anything else in a step
       this.pages[index] = to
       copies.push(from, to)
     }
@@ -35,6 +35,27 @@ export class BlockTable {
     return table
   }
 
+  /** Begins with pages that hold what this sequence would compute; the last of them may be half used. */
+  adopt(blocks: BlockAllocator, pages: readonly number[]): void {
+    for (const page of pages) {
+      blocks.share(page)
+      this.push(page)
+    }
+  }
+
+  /** Lets the last page go. */
+  pop(blocks: BlockAllocator): void {
+    blocks.release(this.pages[--this.count]!)
+  }
+
+  /** Puts another page with the same tokens in the place of page `index`. */
+  replace(blocks: BlockAllocator, index: number, page: number): void {
+    blocks.share(page)
+    blocks.release(this.pages[index]!)
+    this.pages[index] = page
+  }
+
+  /** From the last page to the first: of what stays cached, the ends of texts are given up before their beginnings. */
   release(blocks: BlockAllocator): void {
     for (let i = this.count - 1; i >= 0; i--) blocks.release(this.pages[i]!)
     this.count = 0
@@ -44,10 +65,11 @@ export class BlockTable {
     return this.pages.subarray(0, this.count)
   }
 
-  // Only the page that a fork left half full can be shared and written: writing goes on at the end.
+  // Only a page that is half full, of a fork or of the prefix tree, can be shared and written: writing goes on at the
+  // end.
   private writesShared(blocks: BlockAllocator, start: number): boolean {
     const index = Math.floor(start / PAGE_TOKENS)
-    return index < this.count && blocks.holders(this.pages[index]!) > 1
+    return index < this.count && blocks.shared(this.pages[index]!)
   }
 
   private push(page: number): void {

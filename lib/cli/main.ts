@@ -39,6 +39,11 @@ const commands: Record<string, Command> = {
     about: 'store a model in another format',
     run: async (argv) => (await import('./quantize.ts')).quantizeCommand(argv),
   },
+  bench: {
+    usage: 'bench replay TRACE',
+    about: 'the scheduler on a trace of a real service, policies side by side',
+    run: async (argv) => (await import('./bench.ts')).benchCommand(argv),
+  },
 }
 
 function help(): string {

@@ -1,6 +1,7 @@
 // One vector for a text: the mean of the last layer over its tokens, or its value at the last token.
 import type { NativeSampler } from '../native.ts'
 import { plainSampler } from '../sampling/params.ts'
+import type { Service } from '../scheduler/service.ts'
 import { type Outcome, Request } from './request.ts'
 import { Sequence } from './sequence.ts'
 
@@ -12,6 +13,7 @@ export interface EmbedSpec {
   program: number
   pooling: Pooling
   normalize: boolean
+  service?: Service
   createdAt?: number
 }
 
@@ -39,8 +41,12 @@ class EmbeddedText extends Sequence {
   readonly sampler: NativeSampler = plainSampler()
   vector: Float32Array = new Float32Array()
 
-  constructor(owner: EmbedRequest, { ids, program }: EmbedSpec) {
-    super(owner, ids, { work: 'embed', program, length: ids.length, limit: ids.length })
+  constructor(owner: EmbedRequest, { ids, program, pooling, service = {} }: EmbedSpec) {
+    super(owner, ids, {
+      ...{ work: 'embed', program, length: ids.length, limit: ids.length, service },
+      // The mean is over all tokens, so all are computed; the last token's value alone may stand on cached ones.
+      ...(pooling === 'last' && { salt: service.tenant ?? '' }),
+    })
   }
 
   override take(): boolean {

@@ -5,6 +5,8 @@ import { KvasirError } from '../errors.ts'
 import type { NativeExecutor } from '../native.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
+import { Qos } from '../scheduler/policies/qos.ts'
+import { PrefixCache, type PrefixStats } from '../scheduler/prefix-cache.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import type { Request } from './request.ts'
 import type { Sequence } from './sequence.ts'
@@ -20,14 +22,25 @@ export interface EngineOptions {
   limits: Limits
   /** Pages of the KV cache. */
   pages: number
+  /** Share the pages of a common beginning between requests. Default true. */
+  prefixCache?: boolean
 }
 
+/** How busy a model is. With nothing to do, every page and every slot is free. */
 export interface EngineLoad {
+  /** Calls that are not over; of their sequences, some run and some wait in line. */
   requests: number
   running: number
   waiting: number
+  /** Times that a sequence gave its memory to another, ever. */
+  preemptions: number
+  /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
+  pages: number
   freePages: number
+  /** Of info.maxSequences. */
   freeSlots: number
+  /** What the prefix cache has done so far; undefined when it is off. */
+  prefixCache: PrefixStats | undefined
 }
 
 export class Engine {
@@ -37,13 +50,18 @@ export class Engine {
   private readonly writer = new StepWriter()
   private readonly requests = new Set<Request<unknown>>()
   private readonly flight = new Set<Promise<void>>()
+  private lastEnd = 0
   private awake = false
   private disposal: Promise<void> | undefined
 
-  constructor({ executor, limits, pages }: EngineOptions) {
+  constructor({ executor, limits, pages, prefixCache = true }: EngineOptions) {
     this.executor = executor
     this.limits = limits
-    this.scheduler = new Scheduler(new BlockAllocator(pages), limits)
+    const blocks = new BlockAllocator(pages)
+    this.scheduler = new Scheduler(blocks, limits, {
+      policy: new Qos(),
+      ...(prefixCache && { prefixes: new PrefixCache(blocks) }),
+    })
   }
 
   /** Tokens that a prompt and its answer may have together. */
@@ -53,13 +71,16 @@ export class Engine {
 
   /** How busy it is now. */
   load(): EngineLoad {
-    const { running, waiting, capacity } = this.scheduler
+    const { running, policy, capacity, room } = this.scheduler
     return {
       requests: this.requests.size,
       running: running.length,
-      waiting: waiting.length,
+      waiting: policy.size,
+      preemptions: room.preemptions,
+      pages: capacity.blocks.pages,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,
+      prefixCache: capacity.prefixes?.stats(),
     }
   }
 
@@ -110,6 +131,7 @@ export class Engine {
     try {
       while (this.flight.size < STEPS_IN_FLIGHT && !this.disposal) {
         const plan = this.scheduler.plan()
+        this.refuseExpired()
         if (!plan) break
         this.launch(plan)
       }
@@ -121,6 +143,19 @@ export class Engine {
     } catch (error) {
       for (const request of [...this.requests]) this.cancel(request, error)
     }
+  }
+
+  private refuseExpired(): void {
+    if (this.scheduler.expired.length === 0) return
+    for (const { request, deadline, arrival } of this.scheduler.expired.splice(0))
+      this.cancel(
+        request,
+        new KvasirError(
+          'KV_DEADLINE',
+          `the request waited for ${Math.round(performance.now() - arrival)} ms, but had a deadline after ` +
+            `${Math.round(deadline - arrival)}; try again when less is going on, or with a higher priority`,
+        ),
+      )
   }
 
   private launch(plan: StepPlan<Sequence>): void {
@@ -137,11 +172,15 @@ export class Engine {
         this.executor.open(seq.slot, seq.sampler)
         seq.request.scheduled()
       }
+      const submitted = performance.now()
       const result = await this.executor.submit(this.writer.write(plan))
-      this.scheduler.complete(plan)
+      const now = performance.now()
+      // It began when it was submitted, or when the step before it had ended.
+      this.scheduler.complete(plan, now - Math.max(submitted, this.lastEnd))
+      this.lastEnd = now
       this.collect(plan, new StepReader(result))
     } catch (error) {
-      this.scheduler.complete(plan)
+      this.scheduler.fail(plan)
       this.fail(plan, error)
     }
   }

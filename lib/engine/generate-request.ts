@@ -1,6 +1,7 @@
 // A prompt and the n answers to it.
 import type { NativeSampler } from '../native.ts'
 import { nativeSampler, type SamplingParams } from '../sampling/params.ts'
+import type { Service } from '../scheduler/service.ts'
 import type { Answer, ChoiceResult, FinishReason, Piece, TokenLogprob } from './answer.ts'
 import { type Outcome, Request } from './request.ts'
 import { Sequence } from './sequence.ts'
@@ -26,6 +27,8 @@ export interface GenerateOptions {
   longest: number
   program: number
   detokenizer: () => Detokenizer
+  /** Requests of one tenant share the pages of a common beginning, and with nobody else. */
+  service?: Service
   createdAt?: number
 }
 
@@ -54,7 +57,7 @@ export class GenerateRequest extends Request<Answer> {
       finishReason: first.finishReason,
       usage: {
         promptTokens: this.options.prompt.length,
-        cachedTokens: 0,
+        cachedTokens: this.choices[0]!.cached,
         completionTokens: this.choices.reduce((sum, choice) => sum + choice.completionTokens, 0),
       },
       timings: this.timings(),
@@ -81,9 +84,13 @@ class Choice extends Sequence {
     private readonly options: GenerateOptions,
     private readonly index: number,
   ) {
-    const { prompt, params, program } = options
+    const { prompt, params, program, service = {} } = options
     const maxTokens = params.maxTokens ?? Math.max(1, options.longest - prompt.length)
-    super(owner, prompt, { work: 'generate', program, length: prompt.length, limit: prompt.length + maxTokens })
+    const limit = prompt.length + maxTokens
+    super(owner, prompt, {
+      ...{ work: 'generate', program, length: prompt.length, limit, salt: service.tenant ?? '', service },
+      settled: params.frequencyPenalty !== 0 || params.presencePenalty !== 0 || params.repetitionPenalty !== 1,
+    })
     this.maxTokens = maxTokens
     this.sampler = nativeSampler(params, index, prompt)
     this.stops = new StopStrings(params.stopStrings)

@@ -2,9 +2,10 @@
 import { KvasirError } from '../errors.ts'
 import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/check.ts'
 import { samplingParams } from '../sampling/params.ts'
+import { SERVICE_OPTIONS, serviceOf } from '../scheduler/service.ts'
 import { call, together } from './call.ts'
 import { EmbedRequest } from './embed-request.ts'
-import { disposed } from './engine.ts'
+import { disposed, type EngineLoad } from './engine.ts'
 import { unwatch, watch } from './forgotten.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
@@ -29,7 +30,7 @@ export class Llm {
    * Answers a conversation, or one message of the user, through the checkpoint's chat template.
    * Await it for the whole answer, iterate it for pieces as they come.
    *
-   * Rejects with KV_ARGUMENT, KV_TEMPLATE, KV_TOO_LONG, KV_ABORTED, KV_DISPOSED, and KV_UNSUPPORTED where the checkpoint
+   * Rejects with KV_ARGUMENT, KV_TEMPLATE, KV_TOO_LONG, KV_DEADLINE, KV_ABORTED, KV_DISPOSED, and KV_UNSUPPORTED where the checkpoint
    * has no template (use generate()).
    */
   chat(messages: string | readonly ChatMessage[], options: GenerateOptions = {}): Generation {
@@ -37,13 +38,15 @@ export class Llm {
       const { template, codec } = this.parts
       if (!template)
         throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
-      return codec.encode(template(checkedMessages(messages)), false, true)
+      const ids = await codec.encode(template(checkedMessages(messages)), false, true)
+      if (ids.length > 0) return ids
+      throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
     })
   }
 
   /**
    * Continues a text or a list of token ids, with no template around it.
-   * Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_ABORTED, KV_DISPOSED.
+   * Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_DEADLINE, KV_ABORTED, KV_DISPOSED.
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
     return this.generation(options, () => this.ids('prompt', prompt))
@@ -51,10 +54,10 @@ export class Llm {
 
   /**
    * One vector of info.hiddenSize numbers for each text, in their order.
-   * Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_ABORTED, KV_DISPOSED.
+   * Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_DEADLINE, KV_ABORTED, KV_DISPOSED.
    */
   async embed(texts: string | readonly Prompt[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    checkOptions(options, ['pooling', 'normalize', 'signal'])
+    checkOptions(options, ['pooling', 'normalize', 'signal', ...SERVICE_OPTIONS])
     const pooling = oneOf('pooling', options.pooling, 'mean', ['mean', 'last'])
     const normalize = boolean('normalize', options.normalize, true)
     const signal = signalOf(options.signal)
@@ -62,7 +65,7 @@ export class Llm {
     const list = typeof texts === 'string' ? [texts] : texts
     if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
     const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
-    const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt }
+    const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt, service: serviceOf(options) }
     return together(signal, (group) =>
       prompts.map((ids) =>
         call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), group),
@@ -72,16 +75,21 @@ export class Llm {
 
   /**
    * The natural logarithm of the probability of every token after the first, given those before it: ids.length − 1
-   * numbers. exp(−mean) is the perplexity. Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_ABORTED, KV_DISPOSED.
+   * numbers. exp(−mean) is the perplexity. Rejects with KV_ARGUMENT, KV_TOO_LONG, KV_DEADLINE, KV_ABORTED, KV_DISPOSED.
    */
   async score(text: Prompt, options: ScoreOptions = {}): Promise<Float32Array> {
-    checkOptions(options, ['signal'])
+    checkOptions(options, ['signal', ...SERVICE_OPTIONS])
     const signal = signalOf(options.signal)
+    const service = serviceOf(options)
     const createdAt = performance.now()
     const ids = await this.ids('text', text)
     if (ids.length < 2) throw expected('text', 'at least two tokens, the second being the first one scored', ids.length)
     const { engine, programs } = this.parts
-    return call(engine, (outcome) => new ScoreRequest(outcome, ids, programs.generate, createdAt), signal)
+    return call(
+      engine,
+      (outcome) => new ScoreRequest(outcome, { ids, program: programs.generate, createdAt, service }),
+      signal,
+    )
   }
 
   /** The ids of a text: with `special`, BOS and EOS as the checkpoint asks, as generate() takes them (default). */
@@ -95,6 +103,11 @@ export class Llm {
   detokenize(ids: ArrayLike<number>): string {
     this.checkAlive()
     return this.parts.codec.decode(this.checkedIds('ids', ids))
+  }
+
+  /** How busy the model is now, and what the prefix cache has done so far. */
+  stats(): EngineLoad {
+    return this.parts.engine.load()
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */
@@ -114,12 +127,14 @@ export class Llm {
     return new Generation(
       engine,
       async (listener, createdAt) => {
-        const params = samplingParams(options, this.info.vocabSize, stopTokens)
+        const params = samplingParams(options, this.info.vocabSize, stopTokens, SERVICE_OPTIONS)
+        const service = serviceOf(options)
         this.checkAlive()
         const ids = await prompt()
         return new GenerateRequest(listener, {
           prompt: ids,
           params,
+          service,
           longest: engine.longest,
           program: programs.generate,
           detokenizer: () => this.parts.codec.detokenizer(), // `this`: no model is forgotten while it answers

@@ -10,7 +10,7 @@ import { resolveModel } from '../hub/resolve.ts'
 import type { Output } from '../models/parts.ts'
 import { buildGraph } from '../models/registry.ts'
 import { native } from '../native.ts'
-import { checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
+import { boolean, checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import { openTokenizer } from '../tokenizer/tokenizer.ts'
 import { type Checkpoint, tensorOf } from '../weights/checkpoint.ts'
@@ -26,13 +26,18 @@ export interface LoadOptions extends MemoryOptions {
   threads?: number
   /** 'background' gives way to other programs. Default 'normal'. */
   priority?: 'normal' | 'background'
+  /** Keep the KV cache of finished prompts and answers for requests that begin in the same way. Default true. */
+  prefixCache?: boolean
   /** Ends a download; load() rejects with KV_ABORTED. */
   signal?: AbortSignal
   /** Called while a model is being downloaded. */
   onProgress?: (progress: Progress) => void
 }
 
-const OPTIONS = ['threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages', 'signal', 'onProgress']
+const OPTIONS = [
+  ...['threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
+  ...['prefixCache', 'signal', 'onProgress'],
+]
 
 /** The programs of a model, by their number in a step's first word. */
 const OUTPUTS: readonly Output[] = ['generate', 'embed-mean', 'embed-last']
@@ -48,6 +53,7 @@ const PROGRAMS = { generate: 0, mean: 1, last: 2 }
 export async function load(spec: string, options: LoadOptions = {}): Promise<Llm> {
   checkOptions(options, OPTIONS)
   const signal = signalOf(options.signal)
+  const prefixCache = boolean('prefixCache', options.prefixCache, true)
   const { isa, cores } = native().info()
   const threads = integer('threads', options.threads, cores, { min: 1, max: 1024 })
   const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
@@ -76,7 +82,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       programs: programs.map(({ tape }) => native().createProgram(tape)),
     })
     return new Llm({
-      engine: new Engine({ executor, limits: memory.limits, pages: memory.pages }),
+      engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache }),
       codec,
       template: chatTemplate(checkpoint, codec),
       stopTokens: checkpoint.stopTokens,

@@ -22,7 +22,7 @@ export abstract class Sequence extends Scheduled {
   }
 
   /** Writes tokens [start, end) to words[at …] and returns the place after them. */
-  copyTokens(start: number, end: number, words: Int32Array, at: number): number {
+  override copyTokens(start: number, end: number, words: Int32Array, at: number): number {
     // An id that is still being sampled is read on the device, from the sequence's slot.
     for (let p = start; p < end; p++) words[at++] = p < this.known ? this.token(p) : -1 - this.slot
     return at

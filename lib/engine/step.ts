@@ -1,5 +1,6 @@
 // A step plan as the integers that cross to the device, and the integers that come back. The words are documented in
 // native/executor/step.h.
+import { pagesFor } from '../cache/block-allocator.ts'
 import { KvasirError } from '../errors.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
 import type { Sequence } from './sequence.ts'
@@ -33,8 +34,9 @@ export class StepWriter {
       words[sequence++] = seq.slot
       words[sequence++] = count
       words[sequence++] = start
-      words[sequence++] = seq.blocks.count
-      const { pages, count: held } = seq.blocks
+      const held = pagesFor(start + count) // it may have more: the rest of its prompt
+      words[sequence++] = held
+      const { pages } = seq.blocks
       for (let i = 0; i < held; i++) words[block++] = pages[i]!
     }
     let at = block

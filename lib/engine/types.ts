@@ -1,5 +1,6 @@
 // The words of the API: what callers give, what a loaded model is made of.
 import type { SamplingOptions } from '../sampling/params.ts'
+import type { Service } from '../scheduler/service.ts'
 import type { Pooling } from './embed-request.ts'
 import type { Engine } from './engine.ts'
 import type { Detokenizer } from './generate-request.ts'
@@ -10,12 +11,12 @@ export interface ChatMessage {
   content: string
 }
 
-export interface GenerateOptions extends SamplingOptions {
+export interface GenerateOptions extends SamplingOptions, Service {
   /** Ends the call; it rejects with KV_ABORTED. */
   signal?: AbortSignal
 }
 
-export interface EmbedOptions {
+export interface EmbedOptions extends Service {
   /** mean: of the last layer over all tokens (default). last: its value at the last token. */
   pooling?: Pooling
   /** Scale to length 1. Default true. */
@@ -23,7 +24,7 @@ export interface EmbedOptions {
   signal?: AbortSignal
 }
 
-export interface ScoreOptions {
+export interface ScoreOptions extends Service {
   signal?: AbortSignal
 }
 

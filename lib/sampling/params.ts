@@ -60,9 +60,16 @@ const NAMES = [
 ]
 const MAX_TOP_LOGPROBS = 20 // as in native/ops/sample.h
 
-/** Checks every option. Throws KV_ARGUMENT with the option, what was found and what is expected. */
-export function samplingParams(options: SamplingOptions, vocabSize: number, eos: readonly number[]): SamplingParams {
-  checkOptions(options, NAMES)
+/**
+ * Checks every option; `others` may be there too. Throws KV_ARGUMENT with the option, what was found and what is expected.
+ */
+export function samplingParams(
+  options: SamplingOptions,
+  vocabSize: number,
+  eos: readonly number[],
+  others: readonly string[] = [],
+): SamplingParams {
+  checkOptions(options, [...NAMES, ...others])
   const stop = stops(options.stop, vocabSize)
   const bias = logitBias(options.logitBias, vocabSize)
   const ends = boolean('ignoreEos', options.ignoreEos, false) ? [] : eos

@@ -4,23 +4,31 @@ import { type BlockAllocator, PAGE_TOKENS, pagesFor } from '../cache/block-alloc
 import { BlockTable } from '../cache/block-table.ts'
 import { KvasirError } from '../errors.ts'
 import type { Limits } from './limits.ts'
+import type { PrefixCache } from './prefix-cache.ts'
 import type { Scheduled } from './scheduled.ts'
 
 interface Fenced {
   step: number
   blocks: BlockTable
   slot: number
+  seq: Scheduled
+  /** Tokens that the pages hold when the step has run. */
+  tokens: number
 }
 
 export class Capacity {
   private readonly slots: number[]
   private fenced: Fenced[] = []
   private fencedPages = 0
+  private fencedSlots = 0
   private completed = 0
+  private readonly refused = { seq: undefined as Scheduled | undefined, free: 0, version: 0 }
 
   constructor(
     readonly blocks: BlockAllocator,
     private readonly limits: Limits,
+    /** Without one, nothing is shared between requests. */
+    readonly prefixes?: PrefixCache,
   ) {
     const count = limits.maxSequences
     this.slots = Array.from({ length: count }, (_, i) => count - 1 - i)
@@ -51,10 +59,45 @@ export class Capacity {
       )
   }
 
-  /** True when `seq` can start now: slots for it and its forks, pages for all of its tokens. */
-  admits(seq: Scheduled): boolean {
-    const slots = seq.slot < 0 ? 1 + seq.forks.length : 0
-    return this.slots.length >= slots && this.blocks.free >= pagesFor(seq.length)
+  /**
+   * Lets `seq` start if it can now: slots for it and its forks, pages for all of its tokens. The pages that the prefix
+   * cache has of it are its own then, and those tokens count as computed; reserve() takes the others.
+   *
+   * `tokens`: for how many there must be room. `spare`: pages that stay free for others.
+   */
+  admit(seq: Scheduled, tokens: number, spare: number): boolean {
+    if (this.slots.length < slotsOf(seq) || this.stillRefused(seq)) return false
+    this.prefixes?.begin(seq)
+    const room = () => this.blocks.free >= spare + pagesFor(tokens) - Math.floor(seq.computed / PAGE_TOKENS)
+    if (room()) return true
+    // The half-used page is there to be copied, and may be the one page too many.
+    if (seq.computed % PAGE_TOKENS > 0) {
+      seq.blocks.pop(this.blocks)
+      seq.computed -= seq.computed % PAGE_TOKENS
+      if (room()) return true
+    }
+    this.withdraw(seq)
+    Object.assign(this.refused, { seq, free: this.blocks.free, version: this.prefixes?.version ?? 0 })
+    return false
+  }
+
+  /** Takes the pages of an admitted sequence, so that its prompt never waits for memory again. */
+  reserve(seq: Scheduled, tokens: number, copies: number[]): void {
+    seq.blocks.reserve(this.blocks, seq.computed, tokens, copies)
+  }
+
+  /** Pages and slots that `seq` still lacks when the steps in flight have run, the prefix cache left aside. */
+  lacks(seq: Scheduled): { pages: number; slots: number } {
+    return {
+      pages: pagesFor(seq.length) - this.blocks.free - this.fencedPages,
+      slots: slotsOf(seq) - this.slots.length - this.fencedSlots,
+    }
+  }
+
+  /** `seq` was admitted, but does not start. */
+  withdraw(seq: Scheduled): void {
+    seq.blocks.release(this.blocks)
+    seq.computed = 0
   }
 
   takeSlot(seq: Scheduled): void {
@@ -73,14 +116,22 @@ export class Capacity {
 
   /** Gives up the pages of `seq`, and its slot unless it comes back. */
   release(seq: Scheduled, keepSlot: boolean): void {
-    const fenced = { step: seq.lastStep, blocks: seq.blocks, slot: keepSlot ? -1 : seq.slot }
+    const slot = keepSlot ? -1 : seq.slot
+    const fenced = { step: seq.lastStep, blocks: seq.blocks, slot, seq, tokens: seq.computed }
     seq.blocks = new BlockTable()
     if (!keepSlot) seq.slot = -1
     if (fenced.step <= this.completed) this.free(fenced)
     else {
       this.fenced.push(fenced)
       this.fencedPages += fenced.blocks.count
+      if (slot >= 0) this.fencedSlots++
     }
+  }
+
+  /** The prompt of `seq` is computed, by steps up to `step`: its full pages are there for others. */
+  publish(seq: Scheduled, step: number): void {
+    const same = seq.state === 'running' || seq.state === 'draining'
+    if (same && seq.firstStep <= step) this.prefixes?.publish(seq)
   }
 
   /** Step number `step` has run, and so have all before it. */
@@ -91,6 +142,7 @@ export class Capacity {
     this.fenced = this.fenced.filter((entry) => entry.step > step)
     for (const entry of open) {
       this.fencedPages -= entry.blocks.count
+      if (entry.slot >= 0) this.fencedSlots--
       this.free(entry)
     }
   }
@@ -99,6 +151,7 @@ export class Capacity {
   check(live: Scheduled[]): void {
     const tables = [...this.fenced.map((entry) => entry.blocks), ...live.map((seq) => seq.blocks)]
     this.blocks.check(tables.map((table) => table.list()))
+    this.prefixes?.check()
     const slots = [...this.slots, ...this.fenced.map((entry) => entry.slot), ...live.map((seq) => seq.slot)]
     const held = slots.filter((slot) => slot >= 0)
     const count = this.limits.maxSequences
@@ -106,11 +159,21 @@ export class Capacity {
       throw new Error(`${count} slots, but ${held.length} accounted for: ${held.sort((a, b) => a - b)}`)
   }
 
+  // Nothing has changed for the better since it was refused: it is not looked up again in every step.
+  private stillRefused(seq: Scheduled): boolean {
+    const { refused, blocks, prefixes } = this
+    return seq === refused.seq && blocks.free <= refused.free && (prefixes?.version ?? 0) === refused.version
+  }
+
   private free(entry: Fenced): void {
+    this.prefixes?.keep(entry.seq, entry.blocks, entry.tokens)
     entry.blocks.release(this.blocks)
     if (entry.slot >= 0) this.slots.push(entry.slot)
   }
 }
+
+/** Slots that a sequence needs to start: its own, and those of its forks. */
+const slotsOf = (seq: Scheduled): number => (seq.slot < 0 ? 1 + seq.forks.length : 0)
 
 function tooLong(seq: Scheduled, room: string): KvasirError {
   const wanted =

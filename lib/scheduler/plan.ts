@@ -1,5 +1,7 @@
 // What one step computes. Made by the scheduler, written as integers by lib/engine/step.ts, read back with its result.
+import { pagesFor } from '../cache/block-allocator.ts'
 import type { Scheduled } from './scheduled.ts'
+import { pairs, type StepWork } from './step-time.ts'
 
 /** Tokens [start, start + count) of a sequence. */
 export interface Chunk<S> {
@@ -26,10 +28,35 @@ export class StepPlan<S extends Scheduled = Scheduled> {
   readonly opened: S[] = []
   readonly preempted: S[] = []
   tokens = 0
+  /** Pages of all chunks. */
   blocks = 0
+  /** Pairs of a token and one that it sees. */
+  attention = 0
+  /** Milliseconds that it is expected to take; 0 as long as nothing is known. */
+  ms = 0
 
   constructor(
     readonly step: number,
     readonly program: number,
   ) {}
+
+  /** Tokens [start, start + count) of `seq` are computed, each with its row where they are scored. */
+  add(seq: S, start: number, count: number): void {
+    this.chunks.push({ seq, start, count })
+    if (seq.work === 'score')
+      for (let i = 0; i < count; i++) this.rows.push({ seq, index: this.tokens + i, position: start + i, scored: true })
+    this.tokens += count
+    this.blocks += pagesFor(start + count)
+    this.attention += pairs(start, count)
+  }
+
+  /** The token after the last one that was added is sampled for `seq`. */
+  sample(seq: S): void {
+    this.rows.push({ seq, index: this.tokens - 1, position: seq.computed - 1, scored: false })
+  }
+
+  /** What its time depends on. */
+  work(): StepWork {
+    return { tokens: this.tokens, sequences: this.chunks.length, attention: this.attention, rows: this.rows.length }
+  }
 }

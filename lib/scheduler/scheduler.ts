@@ -1,155 +1,260 @@
 // Which tokens run in the next step. A sequence has `length` tokens of which `computed` are in the cache; scheduling
 // closes that gap, so that prefill, chunked prefill, decode and recompute are one case.
 //
-// Running sequences come first, oldest first; then the waiting are admitted in order of arrival. When pages run out,
-// the newest running sequence gives up its own and is computed again later (recompute, as in vLLM). The oldest can
-// always take from all others and never waits for anything but steps in flight, so somebody makes progress.
+// Streams (a gap of one) come first, in the order that the policy gave them; then prompts that have begun and prompts that
+// wait share what the step has left, in tokens, rows and milliseconds. When pages run out, a sequence at the end of the
+// order gives up its own and is computed again later (recompute, as in vLLM). Somebody always makes progress: a prompt
+// has all of its pages when it starts, the first stream can take from all others, and who had to give way too often
+// starts again only with all the memory that it will ever need, and is left alone.
 import type { BlockAllocator } from '../cache/block-allocator.ts'
+import { Budget } from './budget.ts'
 import { Capacity } from './capacity.ts'
 import type { Limits } from './limits.ts'
+import { Outlook } from './outlook.ts'
 import { StepPlan } from './plan.ts'
+import { Fcfs } from './policies/fcfs.ts'
+import type { Policy } from './policy.ts'
+import type { PrefixCache } from './prefix-cache.ts'
+import { Room } from './room.ts'
 import type { Scheduled } from './scheduled.ts'
+import { StepTime } from './step-time.ts'
+import { Turns } from './turns.ts'
+
+export interface SchedulerOptions<S extends Scheduled> {
+  /** Who goes first. Default: who came first. */
+  policy?: Policy<S>
+  /** Without one, nothing is shared between requests. */
+  prefixes?: PrefixCache
+  /** Milliseconds. */
+  clock?: () => number
+}
 
 export class Scheduler<S extends Scheduled = Scheduled> {
   running: S[] = []
-  readonly waiting: S[] = []
   readonly capacity: Capacity
+  readonly policy: Policy<S>
+  readonly room: Room<S>
+  /** Sequences that waited past their deadline; the owner takes them from here. */
+  expired: S[] = []
+  private readonly clock: () => number
+  private readonly times: StepTime[] = [] // of each program
   private readonly draining = new Set<S>()
+  private readonly prompts: S[] = [] // those of the running that have more than one token to compute
+  private readonly outlook = new Outlook()
+  private readonly turns = new Turns()
   private step = 0
-  private turn = 0 // the program that runs next, or the first after it that has work
   private swept = true // no sequence that is over is left in `running`
 
   constructor(
     blocks: BlockAllocator,
     readonly limits: Limits,
+    { policy = new Fcfs<S>(), prefixes, clock = () => performance.now() }: SchedulerOptions<S> = {},
   ) {
-    this.capacity = new Capacity(blocks, limits)
+    this.capacity = new Capacity(blocks, limits, prefixes)
+    this.policy = policy
+    this.clock = clock
+    this.room = new Room(this.capacity, policy)
   }
 
-  /** Puts a sequence at the end of the line. Throws KV_TOO_LONG when it can never run. */
+  /** How long the steps of a program take. */
+  time(program: number): StepTime {
+    this.times[program] ??= new StepTime()
+    return this.times[program]
+  }
+
+  /** Puts a sequence into the line. Throws KV_TOO_LONG when it can never run, KV_DEADLINE when it cannot be in time. */
   add(seq: S): void {
     this.capacity.checkFits(seq)
-    this.waiting.push(seq)
+    seq.arrival = this.clock()
+    seq.due = seq.arrival + seq.targets.ttftMs
+    seq.deadline += seq.arrival
+    this.policy.push(seq, this.time(seq.program))
   }
 
   /** The next step with its memory reserved; undefined when nothing can run before a step in flight has ended. */
   plan(): StepPlan<S> | undefined {
-    if (!this.swept) this.sweep()
+    if (!this.swept) this.running = this.running.filter((seq) => seq.state === 'running')
+    this.swept = true
+    this.outlook.now = this.clock()
     for (const program of this.programs()) {
       const plan = this.planProgram(program)
       if (plan.chunks.length === 0) continue
       this.step = plan.step
-      this.turn = program + 1
+      this.turns.taken(program)
       return plan
     }
     return undefined
   }
 
-  /** The step has run: what waited for it is free. */
-  complete(plan: StepPlan<S>): void {
+  /**
+   * The step has run, in `ms` where that was measured: what waited for it is free, and the prompts that it completed are
+   * there for others.
+   */
+  complete(plan: StepPlan<S>, ms?: number): void {
+    for (const { seq, start, count } of plan.chunks)
+      if (start < seq.promptLength && start + count >= seq.promptLength) this.capacity.publish(seq, plan.step)
+    this.capacity.complete(plan.step)
+    if (ms !== undefined) this.time(plan.program).observe(plan.work(), ms)
+  }
+
+  /** The step did not run: nothing that it would have written may be read. */
+  fail(plan: StepPlan<S>): void {
+    for (const { seq } of plan.chunks) seq.spoiled = true
+    for (const { seq } of plan.rows) seq.spoiled = true
     this.capacity.complete(plan.step)
   }
 
   /** The sequence is over, wherever it stands; what it holds is free when no step uses it. */
   finish(seq: S): void {
     if (seq.state === 'done') return
-    if (seq.state === 'waiting') {
-      const place = this.waiting.indexOf(seq)
-      if (place >= 0) this.waiting.splice(place, 1)
-    }
+    if (seq.state === 'waiting') this.policy.remove(seq)
     if (seq.state === 'running') this.swept = false
     this.draining.delete(seq)
+    this.room.parked.delete(seq)
     seq.state = 'done'
     this.capacity.release(seq, false)
   }
 
   /** Throws when a page or a slot is lost or held twice. */
   check(): void {
-    const live = [...this.running.filter((seq) => seq.state === 'running'), ...this.draining, ...this.waiting]
+    const live = [...this.running.filter((seq) => seq.state === 'running'), ...this.draining, ...this.policy.waiting()]
     this.capacity.check(live.flatMap((seq) => [seq, ...seq.forks]).filter((seq) => seq.state !== 'done'))
   }
 
   private planProgram(program: number): StepPlan<S> {
     const plan = new StepPlan<S>(this.step + 1, program)
-    if (this.continueRunning(plan) && plan.preempted.length === 0) this.admit(plan)
+    const time = this.time(program)
+    this.outlook.reset(time)
+    this.room.makeWay(this.running, this.outlook.now, plan)
+    this.collectPrompts(program)
+    if (this.policy.mixes) {
+      // When memory is short nobody starts; a prompt that has begun goes on, for it has its memory.
+      this.computePrompts(plan, this.continueStreams(plan))
+    } else {
+      this.computePrompts(plan, true)
+      if (plan.chunks.length === 0) this.continueStreams(plan)
+    }
+    if (time.ready) plan.ms = time.predict(plan.work())
     return plan
   }
 
-  // False when a sequence found no memory: then nobody newer may take any.
-  private continueRunning(plan: StepPlan<S>): boolean {
+  private collectPrompts(program: number): void {
+    this.prompts.length = 0
+    for (const seq of this.running)
+      if (seq.length - seq.computed > 1 && seq.program === program && seq.state === 'running') {
+        this.prompts.push(seq)
+        this.outlook.prompt(seq)
+      }
+  }
+
+  // False when a sequence found no memory, or had to take it from another: then nobody who comes later may take any.
+  private continueStreams(plan: StepPlan<S>): boolean {
+    const { outlook, policy } = this
+    const [budget, time] = [this.budget(plan, Infinity), this.time(plan.program)]
+    const before = plan.preempted.length
     let starved = false
     for (let i = 0; i < this.running.length && plan.tokens < this.limits.maxTokens; i++) {
       const seq = this.running[i]!
-      if (seq.program !== plan.program || seq.state !== 'running' || seq.lastStep === plan.step) continue
-      const count = this.chunk(seq, plan)
-      if (count === 0) continue
-      const pages = this.capacity.missing(seq, count)
-      if (pages > 0 && (starved || !this.makeRoom(i, pages, plan))) starved = true
-      else this.schedule(seq, count, plan)
+      if (seq.length - seq.computed !== 1 || seq.program !== plan.program) continue
+      if (seq.state !== 'running' || seq.lastStep === plan.step) continue
+      if (budget.rowsFor(seq, 1) === 0 || policy.skips(seq, outlook, time)) continue
+      const pages = this.capacity.missing(seq, 1)
+      if (pages > 0 && (starved || !this.room.makeRoom(this.running, i, pages, this.draining.size > 0, plan))) {
+        starved = true
+        continue
+      }
+      outlook.stream(seq, time)
+      this.schedule(seq, 1, plan)
     }
-    return !starved
+    return !starved && plan.preempted.length === before
   }
 
-  private admit(plan: StepPlan<S>): void {
+  private computePrompts(plan: StepPlan<S>, room: boolean): void {
+    const budget = this.budget(plan, this.policy.stepMs(this.outlook))
+    let next = 0
+    let full = !room // nobody else can start
     while (plan.tokens < this.limits.maxTokens) {
-      const seq = this.waiting[0]
+      const begun = this.prompts[next]
+      const waiting: S | undefined = full ? undefined : this.candidate(plan)
+      if (waiting && (!begun || this.policy.overtakes(waiting, begun))) full = !this.start(waiting, budget)
+      else if (begun) {
+        next++
+        if (begun.state !== 'running') continue // it gave way to a stream
+        const count = budget.chunk(begun)
+        if (count > 0) this.schedule(begun, count, plan)
+      } else return
+    }
+  }
+
+  // Who of the waiting starts next, if anybody may.
+  private candidate(plan: StepPlan<S>): S | undefined {
+    for (;;) {
+      const seq = this.policy.next(this.outlook.now)
+      if (!seq) return undefined
+      if (seq.deadline < this.outlook.now && seq.preemptions === 0) {
+        this.policy.remove(seq)
+        this.expired.push(seq)
+        continue
+      }
+      // The slots that it waits for may be those of others that wait: they go first.
+      const first = this.capacity.lacks(seq).slots > 0 ? (this.room.parked.values().next().value ?? seq) : seq
       // A pre-empted sequence is computed again from its ids, so the last one must have come back.
-      if (!seq || seq.program !== plan.program || seq.known < seq.length || !this.capacity.admits(seq)) return
-      const count = this.chunk(seq, plan)
-      if (count === 0) return
-      this.waiting.shift()
-      this.running.push(seq)
-      seq.state = 'running'
-      if (seq.slot < 0)
-        for (const one of [seq, ...seq.forks]) {
-          this.capacity.takeSlot(one)
-          plan.opened.push(one)
-        }
-      this.schedule(seq, count, plan)
+      if (first.program !== plan.program || first.known < first.length) return undefined
+      return this.policy.mayStart(first, this.outlook, this.time(plan.program)) ? first : undefined
     }
   }
 
-  // Tokens of `seq` that the rest of the step's budget of tokens and rows allows.
-  private chunk(seq: S, plan: StepPlan<S>): number {
-    const gap = seq.length - seq.computed
-    const rows = this.limits.maxRows - plan.rows.length
-    const count = Math.min(gap, this.limits.maxTokens - plan.tokens)
-    if (seq.work === 'embed') return count
-    // Half of the rows left, unless it is alone: a long text must not keep newer answers waiting for one.
-    if (seq.work === 'score')
-      return Math.min(count, this.running.length + this.waiting.length > 1 ? Math.ceil(rows / 2) : rows)
-    return count === gap && rows < 1 + seq.forks.length ? count - 1 : count
-  }
-
-  // Pre-empts from the newest end until `pages` are free for running[i], or will be when the steps in flight have run.
-  private makeRoom(i: number, pages: number, plan: StepPlan<S>): boolean {
-    while (this.capacity.blocks.free < pages) {
-      if (this.draining.size > 0 || this.capacity.awaits(pages) || i === this.running.length - 1) return false
-      this.preempt(this.running.pop()!, plan)
+  private start(seq: S, budget: Budget<S>): boolean {
+    const { capacity, policy } = this
+    // Who gave way too often gets all that it will ever need.
+    const tokens = seq.preemptions < policy.mostPreemptions ? seq.length : Math.max(seq.length, seq.mostCached)
+    if (budget.spent) return false
+    if (!capacity.admit(seq, tokens, policy.reserve(this.running))) {
+      this.room.pressed = seq
+      return false
     }
+    const count = budget.chunk(seq)
+    if (count === 0) {
+      capacity.withdraw(seq)
+      return false
+    }
+    capacity.reserve(seq, tokens, budget.plan.copies)
+    capacity.prefixes?.count(seq)
+    policy.remove(seq)
+    this.room.parked.delete(seq)
+    this.enter(seq)
+    seq.firstStep = budget.plan.step
+    if (seq.slot < 0)
+      for (const one of [seq, ...seq.forks]) {
+        capacity.takeSlot(one)
+        budget.plan.opened.push(one)
+      }
+    this.schedule(seq, count, budget.plan)
     return true
   }
 
-  private preempt(seq: S, plan: StepPlan<S>): void {
-    if (seq.state !== 'running') return
-    this.capacity.release(seq, true)
-    seq.computed = 0
-    seq.state = 'waiting'
-    this.waiting.unshift(seq)
-    plan.preempted.push(seq)
+  private budget(plan: StepPlan<S>, ms: number): Budget<S> {
+    const others = this.running.length + this.policy.size > 1
+    return new Budget(plan, this.limits, this.time(plan.program), ms, others)
+  }
+
+  // Its place among the running: before whom it outranks, behind everybody else.
+  private enter(seq: S): void {
+    let place = this.running.length
+    while (place > 0 && this.policy.outranks(seq, this.running[place - 1]!)) place--
+    this.running.splice(place, 0, seq)
+    seq.state = 'running'
   }
 
   private schedule(seq: S, count: number, plan: StepPlan<S>): void {
     const start = seq.computed
     const end = start + count
     seq.blocks.reserve(this.capacity.blocks, start, end, plan.copies)
-    plan.chunks.push({ seq, start, count })
-    if (seq.work === 'score')
-      for (let i = 0; i < count; i++) plan.rows.push({ seq, index: plan.tokens + i, position: start + i, scored: true })
-    plan.tokens += count
-    plan.blocks += seq.blocks.count
+    this.policy.serves(seq, count)
+    plan.add(seq, start, count)
     seq.computed = end
     seq.lastStep = plan.step
+    seq.lastRun = this.outlook.now
 
     if (end < seq.length) return
     if (seq.work === 'generate') {
@@ -159,7 +264,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   }
 
   private sample(seq: S, plan: StepPlan<S>): void {
-    plan.rows.push({ seq, index: plan.tokens - 1, position: seq.computed - 1, scored: false })
+    plan.sample(seq)
     if (++seq.length >= seq.limit) this.drain(seq)
   }
 
@@ -184,22 +289,12 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     this.swept = false
   }
 
-  // Programs that somebody wants, the one whose turn it is first.
-  private programs(): number[] {
+  private programs(): readonly number[] {
     const wanted = new Set<number>()
     for (const seq of this.running) wanted.add(seq.program)
-    if (this.waiting[0]) wanted.add(this.waiting[0].program)
-    if (wanted.size < 2) return [...wanted]
-    const programs = [...wanted].sort((a, b) => a - b)
-    const split = Math.max(
-      0,
-      programs.findIndex((program) => program >= this.turn),
-    )
-    return [...programs.slice(split), ...programs.slice(0, split)]
-  }
-
-  private sweep(): void {
-    this.running = this.running.filter((seq) => seq.state === 'running')
-    this.swept = true
+    const next = this.policy.next(this.outlook.now)
+    if (next) wanted.add(next.program)
+    for (const seq of this.room.parked) wanted.add(seq.program)
+    return this.turns.order(wanted)
   }
 }

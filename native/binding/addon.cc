@@ -76,6 +76,8 @@ void Addon::close() {
   }
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
+  // Work that never ran may own an executor. Its threads must end now: later there is no way back to JavaScript.
+  queue_.clear();
 }
 
 Napi::Error js_error(Napi::Env env, const std::exception& error) {

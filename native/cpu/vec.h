@@ -127,7 +127,9 @@ KV_INLINE void quantize_group(f32x16 a, f32x16 b, int8_t* q, float* scale, int32
   const i32x16 size = set1(int32_t{0x7FFFFFFF});
   const Quantum quantum = quantum_of(reduce_absolute_max(max(and_(bits(a), size), and_(bits(b), size))));
   const f32x16 by = set1(quantum.inverse);
-  const i32x16 low = round_i32(mul(a, by)), high = round_i32(mul(b, by));
+  // NaN rounds to the smallest int32: brought to what an s8 holds, or the sum would not be that of q.
+  const i32x16 least = set1(int32_t{-128});
+  const i32x16 low = max(round_i32(mul(a, by)), least), high = max(round_i32(mul(b, by)), least);
   store_s8(q, low);
   store_s8(q + kLanes, high);
   *scale = quantum.scale;

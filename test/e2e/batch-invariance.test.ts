@@ -1,7 +1,8 @@
 // Law 3 on the real model: a sequence's tokens and logprobs are bit-identical whatever shares its steps, however its
-// prompt was cut, on one thread and on two, and when it was pre-empted and computed again.
+// prompt was cut, on one thread and on two, when it was pre-empted and computed again, and when a part of its prompt was
+// found in the prefix cache.
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type LoadOptions, load } from '../../lib/index.ts'
+import { type Llm, type LoadOptions, load } from '../../lib/index.ts'
 import { testModel } from '../support/model.ts'
 
 const TEXT =
@@ -27,26 +28,24 @@ const sampling = {
 let model: string
 let prompts: number[][]
 
+async function one(llm: Llm, mode: keyof typeof sampling, prompt: number[], i: number) {
+  const { tokens, logprobs, usage } = await llm.generate(prompt, {
+    ...sampling[mode](i),
+    maxTokens: MAX_TOKENS,
+    ignoreEos: true,
+    logprobs: true,
+  })
+  const transcript: Transcript = { tokens, logprobs: logprobs!.map(({ logprob }) => logprob) }
+  return { transcript, cached: usage.cachedTokens }
+}
+
 /** Answers of all prompts: at once, or one after another. */
 async function answers(options: LoadOptions, mode: keyof typeof sampling, together: boolean): Promise<Transcript[]> {
-  const llm = await load(model, { context: 1024, maxSequences: 32, ...options })
-  try {
-    const one = async (prompt: number[], i: number): Promise<Transcript> => {
-      const answer = await llm.generate(prompt, {
-        ...sampling[mode](i),
-        maxTokens: MAX_TOKENS,
-        ignoreEos: true,
-        logprobs: true,
-      })
-      return { tokens: answer.tokens, logprobs: answer.logprobs!.map(({ logprob }) => logprob) }
-    }
-    if (together) return await Promise.all(prompts.map(one))
-    const result: Transcript[] = []
-    for (const [i, prompt] of prompts.entries()) result.push(await one(prompt, i))
-    return result
-  } finally {
-    await llm.dispose()
-  }
+  await using llm = await load(model, { context: 1024, maxSequences: 32, ...options })
+  if (together) return (await Promise.all(prompts.map((p, i) => one(llm, mode, p, i)))).map((r) => r.transcript)
+  const result: Transcript[] = []
+  for (const [i, prompt] of prompts.entries()) result.push((await one(llm, mode, prompt, i)).transcript)
+  return result
 }
 
 beforeAll(async () => {
@@ -62,7 +61,7 @@ beforeAll(async () => {
 describe.each(['greedy', 'sampled'] as const)('%s', (mode) => {
   let alone: Transcript[]
   beforeAll(async () => {
-    alone = await answers({ threads: 1 }, mode, false)
+    alone = await answers({ threads: 1, prefixCache: false }, mode, false)
   })
 
   it.each<[string, LoadOptions]>([
@@ -73,5 +72,21 @@ describe.each(['greedy', 'sampled'] as const)('%s', (mode) => {
     ['a cache so small that sequences are pre-empted', { threads: 2, pages: 24 }],
   ])('is the same alone as: %s', async (_, options) => {
     expect(await answers(options, mode, true)).toEqual(alone)
+  })
+
+  it('is the same when its prompt is found in the cache, up to the middle of a page', async () => {
+    await using llm = await load(model, { context: 1024, maxSequences: 32, threads: 2 })
+    // Somebody else began in the same way: with all of it, with its half, or with all but the last token.
+    const begun = (prompt: number[], i: number) => prompt.slice(0, [prompt.length, prompt.length >> 1, -1][i % 3])
+    await Promise.all(prompts.map((p, i) => llm.generate([...begun(p, i), 500 + i], { maxTokens: 3, temperature: 0 })))
+    const found = await Promise.all(prompts.map((prompt, i) => one(llm, mode, prompt, i)))
+    expect(found.map(({ transcript }) => transcript)).toEqual(alone)
+    found.forEach(({ cached }, i) => {
+      expect(cached).toBe(Math.min(begun(prompts[i]!, i).length, prompts[i]!.length - 1))
+    })
+    // And again: now the answers are in the cache too.
+    const again = await Promise.all(prompts.map((prompt, i) => one(llm, mode, prompt, i)))
+    expect(again.map(({ transcript }) => transcript)).toEqual(alone)
+    expect(llm.stats().prefixCache!.hits).toBeGreaterThan(prompts.length)
   })
 })

@@ -36,7 +36,11 @@ describe('ending a call early', () => {
     const { generate, engine } = setup()
     const { signal } = new AbortController()
     await Promise.all(Array.from({ length: 20 }, () => generate([1], { maxTokens: 3 }, signal)))
-    await call<Float32Array>(engine, (outcome) => new ScoreRequest(outcome, Int32Array.of(1, 2), 0), signal)
+    await call<Float32Array>(
+      engine,
+      (outcome) => new ScoreRequest(outcome, { ids: Int32Array.of(1, 2), program: 0 }),
+      signal,
+    )
     expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
@@ -64,7 +68,7 @@ describe('ending a call early', () => {
     const world = setup()
     const controller = new AbortController()
     const ids = Int32Array.from({ length: 300 }, () => 1)
-    const score = call<Float32Array>(world.engine, (o) => new ScoreRequest(o, ids, 0), controller.signal)
+    const score = call<Float32Array>(world.engine, (o) => new ScoreRequest(o, { ids, program: 0 }), controller.signal)
     await turn()
     controller.abort()
     await expect(score).rejects.toEqual(code('KV_ABORTED'))

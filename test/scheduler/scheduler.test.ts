@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { BlockAllocator } from '../../lib/cache/block-allocator.ts'
 import type { StepPlan } from '../../lib/scheduler/plan.ts'
-import { Scheduled, type Work } from '../../lib/scheduler/scheduled.ts'
+import { Scheduled, type ScheduledOptions, type Work } from '../../lib/scheduler/scheduled.ts'
 import { Scheduler } from '../../lib/scheduler/scheduler.ts'
 
 class Named extends Scheduled {
@@ -11,8 +11,10 @@ class Named extends Scheduled {
     maxTokens: number,
     work: Work = 'generate',
     program = 0,
+    options: Partial<ScheduledOptions> = {},
   ) {
-    super({ work, program, length: prompt, limit: work === 'generate' ? prompt + maxTokens : prompt })
+    const limit = work === 'generate' ? prompt + maxTokens : prompt
+    super({ work, program, length: prompt, limit, ...options })
   }
 }
 
@@ -110,21 +112,25 @@ describe('under memory pressure', () => {
     const plan = scheduler.plan()!
     expect(show(plan)).toBe('a[32+1]')
     expect(plan.preempted.map((seq) => seq.id)).toEqual(['b'])
-    expect(scheduler.waiting.map((seq) => seq.id)).toEqual(['b', 'c'])
+    expect([...scheduler.policy.waiting()].map((seq) => seq.id)).toEqual(['b', 'c'])
     expect(seqs['b']).toMatchObject({ computed: 0, length: 33, state: 'waiting' })
   })
 
-  it('keeps the slot of a pre-empted sequence: the device counts its output there', () => {
-    const { scheduler, seqs } = setup({ a: 32, b: 32 }, { pages: 2, maxTokens: 20 })
-    step(scheduler)
-    const { slot } = seqs['b']!
-    step(scheduler)
-    expect(seqs['b']!.state).toBe('waiting')
-    expect(seqs['b']!.slot).toBe(slot)
-    scheduler.finish(seqs['a']!)
-    const plan = scheduler.plan()!
-    expect(show(plan)).toBe('b[0+33]')
-    expect(plan.opened).toEqual([])
+  it('keeps the slot of a pre-empted sequence with penalties: the device counts its output there', () => {
+    for (const settled of [true, false]) {
+      const { scheduler } = setup({}, { pages: 2 })
+      const [a, b] = ['a', 'b'].map((id) => new Named(id, 32, 20, 'generate', 0, { settled })) as [Named, Named]
+      scheduler.add(a)
+      scheduler.add(b)
+      step(scheduler)
+      const { slot } = b
+      step(scheduler)
+      expect([b.state, b.slot]).toEqual(['waiting', settled ? slot : -1])
+      scheduler.finish(a)
+      const plan = scheduler.plan()!
+      expect(show(plan)).toBe('b[0+33]')
+      expect(plan.opened).toEqual(settled ? [] : [b])
+    }
   })
 
   it('waits for pages that a step in flight will free, rather than pre-empt', () => {
@@ -217,7 +223,7 @@ describe('several answers to one prompt', () => {
     )
     const { scheduler } = forked(4, 3)
     const early = [new Named('b', 1, 9), new Named('c', 1, 9)]
-    scheduler.waiting.unshift(...early)
+    for (const seq of [...early].reverse()) scheduler.policy.putBack(seq)
     expect(step(scheduler)).toBe('b[0+1] c[0+1]')
     scheduler.finish(early[0]!)
     expect(step(scheduler)).toBe('c[1+1] a0[0+4]')
@@ -256,9 +262,8 @@ it('works in proportion to what it schedules: a thousand waiting cost nothing', 
   for (let i = 0; i < 1000; i++) scheduler.add(new Named(`w${i}`, 1, 9))
   expect(step(scheduler)).toBe('a[0+1]')
   const visited = new Set<string>()
-  scheduler.waiting.forEach((seq, i) => {
-    Object.defineProperty(seq, 'length', { get: () => visited.add(`w${i}`) && 1 })
-  })
+  for (const seq of scheduler.policy.waiting())
+    Object.defineProperty(seq, 'length', { get: () => visited.add(seq.id) && 1 })
   step(scheduler)
   expect(visited.size).toBeLessThanOrEqual(1)
 })

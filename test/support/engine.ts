@@ -3,7 +3,9 @@ import type { Piece } from '../../lib/engine/answer.ts'
 import { Engine } from '../../lib/engine/engine.ts'
 import { type Detokenizer, GenerateRequest } from '../../lib/engine/generate-request.ts'
 import { Generation } from '../../lib/engine/generation.ts'
-import { type SamplingOptions, samplingParams } from '../../lib/sampling/params.ts'
+import type { GenerateOptions } from '../../lib/engine/types.ts'
+import { samplingParams } from '../../lib/sampling/params.ts'
+import { SERVICE_OPTIONS, serviceOf } from '../../lib/scheduler/service.ts'
 import { FakeExecutor, VOCAB } from './fake-executor.ts'
 
 /** The text of a token: one to four letters out of a, b, c. */
@@ -18,17 +20,25 @@ export class FakeDetokenizer implements Detokenizer {
   }
 }
 
-export function setup({ pages = 64, maxTokens = 64, maxSequences = 8, maxRows = 16, context = 512 } = {}) {
+export function setup({
+  pages = 64,
+  maxTokens = 64,
+  maxSequences = 8,
+  maxRows = 16,
+  context = 512,
+  prefixCache = true,
+} = {}) {
   const executor = new FakeExecutor({ pages, slots: maxSequences })
-  const engine = new Engine({ executor, pages, limits: { maxTokens, maxSequences, maxRows, context } })
+  const engine = new Engine({ executor, pages, limits: { maxTokens, maxSequences, maxRows, context }, prefixCache })
 
-  const generate = (prompt: number[], options: SamplingOptions = {}, signal?: AbortSignal, detokenizer?: Detokenizer) =>
+  const generate = (prompt: number[], options: GenerateOptions = {}, signal?: AbortSignal, detokenizer?: Detokenizer) =>
     new Generation(
       engine,
       async (listener, createdAt) =>
         new GenerateRequest(listener, {
           prompt: Int32Array.from(prompt),
-          params: samplingParams(options, VOCAB, []),
+          params: samplingParams(options, VOCAB, [], SERVICE_OPTIONS),
+          service: serviceOf(options),
           longest: engine.longest,
           program: 0,
           detokenizer: () => detokenizer ?? new FakeDetokenizer(),

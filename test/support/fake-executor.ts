@@ -20,12 +20,12 @@ interface Slot {
   generated: number[]
   pooled: Float32Array
   pooledTokens: number
+  /** A step with it failed: what follows is nonsense, and nobody reads it. */
+  lost: boolean
 }
 
 export class FakeExecutor implements StepExecutor {
   readonly steps: { program: number; tokens: number; sequences: number; rows: number; copies: number }[] = []
-  /** Sequences that were computed again from their beginning, output included. */
-  recomputed = 0
   /** The next step fails with this. */
   failure: Error | undefined
   disposed = false
@@ -50,7 +50,10 @@ export class FakeExecutor implements StepExecutor {
   open(slot: number, sampler: NativeSampler): void {
     if (!(slot >= 0 && slot < this.options.slots)) throw new Error(`open: slot ${slot}`)
     this.queue.push(() => {
-      this.slots[slot] = { sampler, last: -1, generated: [], pooled: new Float32Array(DIM), pooledTokens: 0 }
+      this.slots[slot] = {
+        ...{ sampler, last: -1, generated: [] },
+        ...{ pooled: new Float32Array(DIM), pooledTokens: 0, lost: false },
+      }
     })
   }
 
@@ -60,7 +63,7 @@ export class FakeExecutor implements StepExecutor {
     return new Promise((resolve, reject) => {
       const run = () => {
         try {
-          if (this.failure) throw this.failure
+          if (this.failure) throw this.lose(words)
           resolve(this.run(words))
         } catch (error) {
           reject(error)
@@ -94,6 +97,14 @@ export class FakeExecutor implements StepExecutor {
       this.tick()
       if (this.queue.length > 0) this.schedule()
     })
+  }
+
+  private lose(words: Int32Array): Error {
+    const [, tokens, sequences, rows, blocks] = words as unknown as number[] as [number, number, number, number, number]
+    const seqAt = 6 + tokens
+    for (let s = 0; s < sequences; s++) this.slots[words[seqAt + 4 * s]!]!.lost = true
+    for (let r = 0; r < rows; r++) this.slots[words[seqAt + 4 * sequences + blocks + 3 * r + 1]!]!.lost = true
+    return this.failure!
   }
 
   private run(words: Int32Array): Int32Array {
@@ -131,7 +142,6 @@ export class FakeExecutor implements StepExecutor {
       ]
       if (usedSlots.has(slot)) throw new Error(`slot ${slot} twice in a step`)
       usedSlots.add(slot)
-      if (position === 0 && this.slots[slot]!.generated.length > 0) this.recomputed++
       if (count < 1) throw new Error(`sequence ${s} has ${count} tokens`)
       if (held !== Math.ceil((position + count) / PAGE))
         throw new Error(`sequence ${s}: ${held} pages for ${position + count} tokens`)
@@ -168,7 +178,8 @@ export class FakeExecutor implements StepExecutor {
       ]
       const at = table[index]
       if (!at) throw new Error(`row ${r}: token ${index} of ${tokens}`)
-      this.row(this.history(at.pages, at.position), slot, target, out)
+      if (this.slots[slot]?.lost) out.push(0, 0, 0, 0)
+      else this.row(this.history(at.pages, at.position), slot, target, out)
     }
     if (program > 0)
       for (let s = 0; s < sequences; s++) for (const x of this.slots[words[seqAt + 4 * s]!]!.pooled) out.push(bits(x))
@@ -187,7 +198,9 @@ export class FakeExecutor implements StepExecutor {
   }
 
   private resolve(word: number): number {
-    const id = word < 0 ? this.slots[-1 - word]?.last : word
+    const slot = word < 0 ? this.slots[-1 - word] : undefined
+    if (slot?.lost) return 0
+    const id = word < 0 ? slot?.last : word
     if (id === undefined || id < 0 || id >= VOCAB) throw new Error(`token word ${word} stands for ${id}`)
     return id
   }
@@ -217,11 +230,14 @@ export class FakeExecutor implements StepExecutor {
 
   private pool(program: number, index: number, id: number, position: number): void {
     const slot = this.slots[index]!
+    if (slot.lost) return
     if (position === 0) {
       slot.pooled.fill(0)
       slot.pooledTokens = 0
     }
-    if (slot.pooledTokens++ !== position) throw new Error(`slot ${index} pools position ${position} out of turn`)
+    // A mean needs every token; the last one's value may stand on tokens that were in the cache.
+    if (slot.pooledTokens++ !== position && program === 1)
+      throw new Error(`slot ${index} pools position ${position} out of turn`)
     const x = vector(id, position)
     for (let j = 0; j < DIM; j++) slot.pooled[j] = program === 1 ? slot.pooled[j]! + x[j]! : x[j]!
   }

@@ -52,6 +52,13 @@ char __libc_single_threaded = 0;
 int fstat(int fd, struct stat* status) { return static_cast<int>(syscall(SYS_fstat, fd, status)); }
 int fstat64(int fd, struct stat64* status) { return static_cast<int>(syscall(SYS_fstat, fd, status)); }
 
+// Not for its age: a process with an allocator of its own (Electron 9's tcmalloc) may have free() of that one and
+// aligned_alloc() of glibc. posix_memalign() is in every such allocator.
+void* aligned_alloc(size_t alignment, size_t size) {
+  void* block = nullptr;
+  return posix_memalign(&block, alignment < sizeof(void*) ? sizeof(void*) : alignment, size) == 0 ? block : nullptr;
+}
+
 // 2.36, for std::random_device.
 uint32_t arc4random() {
   uint32_t value;

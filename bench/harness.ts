@@ -72,7 +72,7 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
   const width = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)))
   const line = (row: readonly string[]) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(width[i]!) : cell.padStart(width[i]!))).join('  ')
-  console.log([line(head), width.map((n) => '-'.repeat(n)).join('  '), ...rows.map(line)].join('\n'))
+  console.log(`${[line(head), width.map((n) => '-'.repeat(n)).join('  '), ...rows.map(line)].join('\n')}\n`)
 }
 
 /** The last line of a bench. */

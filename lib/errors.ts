@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'KV_DISK' // no space, no permission
   | 'KV_DISPOSED' // the object was used after dispose()
   | 'KV_FORMAT' // a model file is malformed
+  | 'KV_HOST' // the process that ran the model ended
   | 'KV_NATIVE' // the native side refused what it was given
   | 'KV_NETWORK' // a download failed and can be tried again
   | 'KV_NOT_FOUND' // no such model, file or name

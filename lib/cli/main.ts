@@ -29,6 +29,11 @@ const commands: Record<string, Command> = {
     about: 'what a model is, and what it needs',
     run: async (argv) => (await import('./inspect.ts')).inspectCommand(argv),
   },
+  doctor: {
+    usage: 'doctor [MODEL]',
+    about: 'what was found here, what was chosen and why, what to do',
+    run: async (argv) => (await import('./doctor.ts')).doctorCommand(argv),
+  },
   quantize: {
     usage: 'quantize IN OUT',
     about: 'store a model in another format',

@@ -45,12 +45,12 @@ interface Run {
   aliases: Map<number, Value>
 }
 
-/** The repetition at `at` that covers the most instructions. */
+/** The repetition at `at` that covers the most instructions. A multiple of a period covers no more than it. */
 function longestRun(code: readonly Instruction[], keys: readonly string[], at: number): Run | null {
   let best: Run | null = null
   const longest = Math.min(MAX_PERIOD, (code.length - at) >> 1)
   for (let period = 1; period <= longest; period++) {
-    if (keys[at] !== keys[at + period]) continue
+    if (keys[at] !== keys[at + period] || (best && period % best.period === 0)) continue
     const run = runOf(code, keys, at, period)
     if (run && (!best || run.period * run.count > best.period * best.count)) best = run
   }

@@ -26,14 +26,18 @@ export interface EngineOptions {
   prefixCache?: boolean
 }
 
+/** How busy a model is. With nothing to do, every page and every slot is free. */
 export interface EngineLoad {
+  /** Calls that are not over; of their sequences, some run and some wait in line. */
   requests: number
   running: number
   waiting: number
   /** Times that a sequence gave its memory to another, ever. */
   preemptions: number
-  /** Pages that can be had now, those of the prefix cache included. */
+  /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
+  pages: number
   freePages: number
+  /** Of info.maxSequences. */
   freeSlots: number
   /** What the prefix cache has done so far; undefined when it is off. */
   prefixCache: PrefixStats | undefined
@@ -73,6 +77,7 @@ export class Engine {
       running: running.length,
       waiting: policy.size,
       preemptions: room.preemptions,
+      pages: capacity.blocks.pages,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,
       prefixCache: capacity.prefixes?.stats(),

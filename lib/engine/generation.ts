@@ -4,22 +4,28 @@
 import { signalOf } from '../sampling/check.ts'
 import { aborted, onAbort } from './aborted.ts'
 import type { Answer, Piece } from './answer.ts'
-import type { Engine } from './engine.ts'
-import type { GenerateRequest, Listener } from './generate-request.ts'
+import type { Listener } from './generate-request.ts'
+
+/** Where requests are computed: the engine, or another process (lib/electron). */
+export interface Lane<R> {
+  submit(request: R): void
+  /** Ends it: with `error`, or without one with what it has so far. */
+  cancel(request: R, error?: unknown): void
+}
 
 /** Makes the request, once its options are checked and its prompt is tokenised. */
-export type Prepare = (listener: Listener, createdAt: number) => Promise<GenerateRequest>
+export type Prepare<R> = (listener: Listener, createdAt: number) => Promise<R>
 
 /**
  * `await generation` gives the Answer. `for await (const piece of generation)` streams it; leaving the loop early ends
  * the request. Rejects with KV_ABORTED when the caller's AbortSignal fires; after abort() or an early `break` it
  * resolves with what was generated and finishReason 'abort'.
  */
-export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
+export class Generation<R = unknown> implements PromiseLike<Answer>, AsyncIterable<Piece> {
   private readonly createdAt = performance.now()
   private readonly pieces: Piece[] = []
   private read = 0 // pieces that some reader has; the others may still grow
-  private request: GenerateRequest | undefined
+  private request: R | undefined
   private answer: Answer | undefined
   private error: unknown
   private over = false
@@ -28,8 +34,8 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
   private unlisten = () => {}
 
   constructor(
-    private readonly engine: Engine,
-    prepare: Prepare,
+    private readonly lane: Lane<R>,
+    prepare: Prepare<R>,
     signal?: AbortSignal,
   ) {
     const listener: Listener = {
@@ -83,14 +89,14 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
     if (!this.answer) throw this.error
   }
 
-  private async begin(prepare: Prepare, listener: Listener, signal: AbortSignal | undefined): Promise<void> {
+  private async begin(prepare: Prepare<R>, listener: Listener, signal: AbortSignal | undefined): Promise<void> {
     try {
       if (signalOf(signal)?.aborted) throw aborted(signal!)
       this.unlisten = onAbort(signal, (error) => this.end(error))
       const request = await prepare(listener, this.createdAt)
       this.request = request
       if (this.over) return
-      this.engine.submit(request)
+      this.lane.submit(request)
     } catch (error) {
       this.settle(undefined, error)
     }
@@ -108,7 +114,7 @@ export class Generation implements PromiseLike<Answer>, AsyncIterable<Piece> {
 
   private end(error?: unknown): void {
     if (this.over) return
-    if (this.request) this.engine.cancel(this.request, error)
+    if (this.request) this.lane.cancel(this.request, error)
     else this.settle(error === undefined ? nothing(this.createdAt) : undefined, error)
   }
 

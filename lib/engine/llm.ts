@@ -6,6 +6,7 @@ import { SERVICE_OPTIONS, serviceOf } from '../scheduler/service.ts'
 import { call, together } from './call.ts'
 import { EmbedRequest } from './embed-request.ts'
 import { disposed, type EngineLoad } from './engine.ts'
+import { unwatch, watch } from './forgotten.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
 import { ScoreRequest } from './score-request.ts'
@@ -22,6 +23,7 @@ export class Llm {
   /** Use load(). */
   constructor(private readonly parts: LlmParts) {
     this.info = Object.freeze(parts.info)
+    watch(this, parts)
   }
 
   /**
@@ -36,7 +38,9 @@ export class Llm {
       const { template, codec } = this.parts
       if (!template)
         throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
-      return codec.encode(template(checkedMessages(messages)), false, true)
+      const ids = await codec.encode(template(checkedMessages(messages)), false, true)
+      if (ids.length > 0) return ids
+      throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
     })
   }
 
@@ -101,13 +105,14 @@ export class Llm {
     return this.parts.codec.decode(this.checkedIds('ids', ids))
   }
 
-  /** How busy it is now, and what the prefix cache has done so far. */
+  /** How busy the model is now, and what the prefix cache has done so far. */
   stats(): EngineLoad {
     return this.parts.engine.load()
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */
   dispose(): Promise<void> {
+    unwatch(this)
     this.disposal ??= this.parts.engine.dispose().then(() => this.parts.release())
     return this.disposal
   }
@@ -118,7 +123,7 @@ export class Llm {
   }
 
   private generation(options: GenerateOptions, prompt: () => Promise<Int32Array>): Generation {
-    const { engine, codec, programs, stopTokens } = this.parts
+    const { engine, programs, stopTokens } = this.parts
     return new Generation(
       engine,
       async (listener, createdAt) => {
@@ -132,7 +137,7 @@ export class Llm {
           service,
           longest: engine.longest,
           program: programs.generate,
-          detokenizer: () => codec.detokenizer(),
+          detokenizer: () => this.parts.codec.detokenizer(), // `this`: no model is forgotten while it answers
           createdAt,
         })
       },

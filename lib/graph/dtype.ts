@@ -55,5 +55,5 @@ export const GROUP = 32
 /** Bytes from one row of activations to the next, as in native/ops/rows.h. */
 export function activationStride(dtype: Dtype, cols: number): number {
   const bytes = dtype === Dtype.act8 ? cols + (cols / GROUP) * 8 : cols * 4
-  return Math.ceil(bytes / 64) * 64
+  return (Math.ceil(bytes / 64) | 1) * 64
 }

@@ -1,5 +1,6 @@
 // What a user calls a model to a path: a name of the catalogue, hf:org/repo[:file], a file, or a folder.
 import { resolve } from 'node:path'
+import { unpackedPath } from '../asar.ts'
 import { KvasirError } from '../errors.ts'
 import { CATALOGUE, findEntry } from './catalogue.ts'
 import { parseHubSpec, pullFromHub } from './hugging-face.ts'
@@ -11,7 +12,7 @@ export async function resolveModel(spec: string, options: PullOptions = {}): Pro
   if (hub) return pullFromHub(hub, options)
   const entry = findEntry(spec)
   if (entry) return pull(entry, options)
-  const path = resolve(spec)
+  const path = unpackedPath(resolve(spec)) // mapped by native code, which knows no archives
   if (spec !== '' && (await exists(path))) return path
   throw new KvasirError(
     'KV_NOT_FOUND',

@@ -14,12 +14,18 @@ namespace kvasir {
 class AnonymousMemory {
  public:
   AnonymousMemory() = default;
-  explicit AnonymousMemory(size_t bytes) : size_(bytes) {
+  // Large pages, where the system has them: fewer misses of the TLB, at up to 2 MB more than is used.
+  enum PageSize { kSmallPages, kHugePages };
+
+  explicit AnonymousMemory(size_t bytes, PageSize page_size = kSmallPages) : size_(bytes) {
     if (bytes == 0) return;
     void* map = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     KV_CHECK(map != MAP_FAILED, "KV_NATIVE", "cannot reserve ", bytes,
              " bytes: choose a smaller context or fewer sequences");
     data_ = static_cast<uint8_t*>(map);
+#ifdef MADV_HUGEPAGE
+    if (page_size == kHugePages) madvise(data_, bytes, MADV_HUGEPAGE);
+#endif
   }
   AnonymousMemory(AnonymousMemory&& other) noexcept { *this = std::move(other); }
   AnonymousMemory& operator=(AnonymousMemory&& other) noexcept {

@@ -8,9 +8,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include "native/base/check.h"
 
 namespace kvasir {
+namespace {
+
+// What lies between the end of a file and the end of its last page can be read, but is not ours: AddressSanitizer
+// reports who does.
+#ifdef __SANITIZE_ADDRESS__
+size_t tail_of(size_t size) { return -size & (static_cast<size_t>(sysconf(_SC_PAGESIZE)) - 1); }
+void guard_tail(const uint8_t* data, size_t size) { ASAN_POISON_MEMORY_REGION(data + size, tail_of(size)); }
+void unguard_tail(const uint8_t* data, size_t size) { ASAN_UNPOISON_MEMORY_REGION(data + size, tail_of(size)); }
+#else
+void guard_tail(const uint8_t*, size_t) {}
+void unguard_tail(const uint8_t*, size_t) {}
+#endif
+
+}  // namespace
 
 MappedFile::MappedFile(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -25,8 +43,12 @@ MappedFile::MappedFile(const std::string& path) {
   KV_CHECK(map != MAP_FAILED, "KV_DISK", "cannot map ", path, ": ", std::strerror(errno));
   data_ = static_cast<const uint8_t*>(map);
   size_ = info.st_size;
+  guard_tail(data_, size_);
 }
 
-MappedFile::~MappedFile() { munmap(const_cast<uint8_t*>(data_), size_); }
+MappedFile::~MappedFile() {
+  unguard_tail(data_, size_);
+  munmap(const_cast<uint8_t*>(data_), size_);
+}
 
 }  // namespace kvasir

@@ -4,6 +4,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <system_error>
+
+#include "native/base/check.h"
+
 namespace kvasir {
 namespace {
 
@@ -65,10 +69,19 @@ ThreadTeam::ThreadTeam(int threads, bool background) : barrier_(ticket_), waited
     scratch_.push_back(std::make_unique_for_overwrite<Scratch>());
     workers_.push_back({i, threads, &barrier_, &ticket_, scratch_[i]->bytes, kScratchBytes});
   }
-  for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i, background] { serve(i, background); });
+  try {
+    for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i, background] { serve(i, background); });
+  } catch (const std::system_error& error) {
+    const size_t started = threads_.size() + 1;
+    stop();
+    throw Error("KV_NATIVE",
+                text("threads: this system gave ", started, " of ", threads, " (", error.what(), "); load with fewer"));
+  }
 }
 
-ThreadTeam::~ThreadTeam() {
+ThreadTeam::~ThreadTeam() { stop(); }
+
+void ThreadTeam::stop() {
   stopping_ = true;
   epoch_.fetch_add(kThreadLimit);
   epoch_.notify_all();

@@ -32,7 +32,8 @@ class TeamBarrier final : public Barrier {
 
 class ThreadTeam {
  public:
-  // The thread that calls run() is the first of `threads`. `background`: lower priority for the others.
+  // The thread that calls run() is the first of `threads`. `background`: lower priority for the others. Throws
+  // KV_NATIVE when the system has no more threads.
   ThreadTeam(int threads, bool background);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
@@ -54,6 +55,7 @@ class ThreadTeam {
 
   void serve(int index, bool background);
   void work(int index);
+  void stop();
 
   alignas(64) std::atomic<int64_t> ticket_{0};
   TeamBarrier barrier_;

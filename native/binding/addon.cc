@@ -1,6 +1,10 @@
 // The addon's life: registration, the way back to JavaScript, and an orderly end. There is no arithmetic here.
 #include "native/binding/addon.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace kvasir::binding {
 
 Addon::Addon(Napi::Env env) {
@@ -72,6 +76,8 @@ void Addon::close() {
   }
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
+  // Work that never ran may own an executor. Its threads must end now: later there is no way back to JavaScript.
+  queue_.clear();
 }
 
 Napi::Error js_error(Napi::Env env, const std::exception& error) {
@@ -81,7 +87,21 @@ Napi::Error js_error(Napi::Env env, const std::exception& error) {
   return result;
 }
 
+namespace {
+
+// glibc raises the size from which it maps a block of its own each time such a block is freed, up to 32 MB; from then on
+// what a model leaves stays in the heaps of the threads that loaded it, and a process that loads models grows. With the
+// size fixed at glibc's own default, a block goes back to the system when it is freed.
+void give_blocks_back() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+}
+
+}  // namespace
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  give_blocks_back();
   env.SetInstanceData(new Addon(env));
   register_file(env, exports);
   register_model(env, exports);

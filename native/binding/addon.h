@@ -86,10 +86,15 @@ Napi::Value run_async(Napi::Env env, std::function<T()> work, std::function<Napi
     }
     addon.post([&addon, deferred, result, error, convert](Napi::Env env) {
       addon.release(env);
-      if (error)
+      if (error) {
         deferred->Reject(js_error(env, *error).Value());
-      else
+        return;
+      }
+      try {
         deferred->Resolve(convert(env, *result));
+      } catch (const Napi::Error& failure) {
+        deferred->Reject(failure.Value());
+      }
     });
   });
   return deferred->Promise();

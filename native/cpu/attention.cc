@@ -15,7 +15,8 @@ struct Plan {
   int tile_tokens;
   int chunks;  // of a KV head's query heads
   int chunk_heads;
-  int splits = 1;  // taken apart for the threads; 1: a tile takes all of its own
+  int splits = 1;   // taken apart for the threads; 1: a tile takes all of its own
+  int at_once = 1;  // items that a thread takes together: the KV heads of a tile, which lie side by side in memory
 };
 
 int64_t tiles_of(const Attention& op, const Plan& plan, int sequence) {
@@ -43,6 +44,7 @@ Plan make_plan(const Attention& op, const Worker& worker) {
   }
   const int64_t needed = int64_t{op.qkv.rows} * op.heads * splits * (padded_dim(op) + kLanes) * 4;
   if (worker.count > 1 && items < 4 * worker.count && needed <= op.workspace_bytes) plan.splits = splits;
+  if (items >= int64_t{8} * worker.count * op.kv.kv_heads) plan.at_once = op.kv.kv_heads * plan.chunks;
   return plan;
 }
 
@@ -95,7 +97,9 @@ void attention(const Attention& op, const Worker& worker) {
   const int group = op.heads / op.kv.kv_heads, per_tile = op.kv.kv_heads * plan.chunks * plan.splits;
   int s = 0;
   int64_t base = 0;
-  for (int64_t item = worker.next();; item = worker.next()) {
+  int64_t item = 0;
+  for (int left = 0;; --left, ++item) {
+    if (left == 0) item = worker.next() * (left = plan.at_once);
     while (s < op.sequences.count && item - base >= tiles_of(op, plan, s) * per_tile)
       base += tiles_of(op, plan, s++) * per_tile;
     if (s == op.sequences.count) break;

@@ -2,11 +2,11 @@
 // A row is one query head of one token; the R rows of a tile share a KV head, so that its K and V are read once.
 //
 //   q       [R][dim] f32, or s8 with a scale a row     scores, weights  [R][32] f32
-//   keys    [dim][32] f32, or [dim / 4][32][4] s8: the page's K, transposed
-//   values  [32][padded] f32                           acc              [R][padded] f32, padded = dim rounded up to 16
+//   keys    [dim][32] f32: the page's K, transposed; or [dim / 4][32][4] s8, as it lies in the page
+//   values  [32][padded] f32, or [32 / 2][dim][2] s8   acc              [R][padded] f32, padded = dim rounded up to 16
 //
-// Scores of f32: one fma chain in ascending dim. Of s8: exact integers. Sums over values: one fma chain in ascending
-// token. None of it depends on how many rows there are.
+// Floats: scores are one fma chain in ascending dim, sums over values one in ascending token. Bytes: exact integers,
+// with weights in s16. None of it depends on how many rows there are.
 #pragma once
 
 #include "native/cpu/vec.h"
@@ -16,8 +16,7 @@ namespace kvasir::cpu::KVASIR_ISA {
 
 constexpr int kVectors = kPageTokens / kLanes;  // of a row of scores
 
-// out[c][token] = in[token][c] ^ flip for the words c < count of every token's row; rows are `stride` bytes apart.
-template <uint32_t flip>
+// out[c][token] = in[token][c] for the words c < count of every token's row; rows are `stride` bytes apart.
 KV_INLINE void transpose_words(const uint8_t* in, int64_t stride, int count, uint32_t* out) {
   typedef uint32_t u32x4 __attribute__((vector_size(16)));
   int c = 0;
@@ -28,7 +27,6 @@ KV_INLINE void transpose_words(const uint8_t* in, int64_t stride, int count, uin
       __builtin_memcpy(&b, in + (token + 1) * stride + c * 4, 16);
       __builtin_memcpy(&d, in + (token + 2) * stride + c * 4, 16);
       __builtin_memcpy(&e, in + (token + 3) * stride + c * 4, 16);
-      a ^= flip, b ^= flip, d ^= flip, e ^= flip;
       const u32x4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
       const u32x4 de0 = __builtin_shufflevector(d, e, 0, 4, 1, 5), de1 = __builtin_shufflevector(d, e, 2, 6, 3, 7);
       const u32x4 column[4] = {
@@ -39,10 +37,8 @@ KV_INLINE void transpose_words(const uint8_t* in, int64_t stride, int count, uin
     }
   }
   for (; c < count; ++c)
-    for (int token = 0; token < kPageTokens; ++token) {
+    for (int token = 0; token < kPageTokens; ++token)
       __builtin_memcpy(out + c * kPageTokens + token, in + token * stride + c * 4, 4);
-      out[c * kPageTokens + token] ^= flip;
-    }
 }
 
 // scores[r][token] = q[r]·keys[token] for `rows` rows, unscaled.
@@ -74,7 +70,7 @@ KV_INLINE void score_s8(const int8_t* q, const int32_t* start, const uint8_t* ke
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = set1(start[r]);
   for (int d = 0; d < dim; d += 4) {
-    const i32x16 low = load_bytes(keys + d * kPageTokens), high = load_bytes(keys + d * kPageTokens + 64);
+    const i32x16 low = load_keys(keys + d * kPageTokens), high = load_keys(keys + d * kPageTokens + 64);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       int32_t x;
@@ -90,35 +86,92 @@ KV_INLINE void score_s8(const int8_t* q, const int32_t* start, const uint8_t* ke
   }
 }
 
-// acc[r] += Σ weights[r][token]·values[token] over tokens begin ≤ token < end, for `rows` rows and `vectors` vectors.
-template <int rows, int vectors>
-KV_INLINE void weigh(const float* weights, const float* values, int padded, int begin, int end, float* acc) {
+// The rows of V, from the buffer or straight from the page. Widening s8 or f16 is exact, so both give the same sums.
+struct WideValues {
+  const float* rows;
+  int stride;
+  KV_INLINE_MEMBER f32x16 at(int token, int d) const { return load(rows + token * stride + d); }
+};
+struct HalfValues {
+  const uint16_t* rows;
+  int stride;
+  KV_INLINE_MEMBER f32x16 at(int token, int d) const { return load_f16(rows + token * stride + d); }
+};
+
+// acc[r] = past[r]·acc[r] + Σ weights[r][token]·values[token] over tokens begin ≤ token < end, for `rows` rows and the `vectors`
+// vectors that start at value d.
+template <int rows, int vectors, typename Values>
+KV_INLINE void weigh(const float* weights, const float* past, const Values& values, int d, int padded, int begin,
+                     int end, float* acc) {
   f32x16 sum[rows][vectors];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) sum[r][v] = load(acc + r * padded + v * kLanes);
+    for (int v = 0; v < vectors; ++v) sum[r][v] = mul(load(acc + r * padded + d + v * kLanes), set1(past[r]));
   for (int token = begin; token < end; ++token) {
-    const float* at = values + token * padded;
+    f32x16 value[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) value[v] = values.at(token, d + v * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const f32x16 w = set1(weights[r * kPageTokens + token]);
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) sum[r][v] = fma(w, load(at + v * kLanes), sum[r][v]);
+      for (int v = 0; v < vectors; ++v) sum[r][v] = fma(w, value[v], sum[r][v]);
     }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) store(acc + r * padded + v * kLanes, sum[r][v]);
+    for (int v = 0; v < vectors; ++v) store(acc + r * padded + d + v * kLanes, sum[r][v]);
+}
+
+template <int rows, typename Values>
+KV_INLINE void weigh_rows(const float* weights, const float* past, const Values& values, int padded, int begin, int end,
+                          float* acc) {
+  int d = 0;
+  for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
+    weigh<rows, kTileVectors>(weights, past, values, d, padded, begin, end, acc);
+  for (; d < padded; d += kLanes) weigh<rows, 1>(weights, past, values, d, padded, begin, end, acc);
+}
+
+// acc[r] = past[r]·acc[r] + step[r]·Σ weights[r][token]·values[token], where weights are s16 and values the page's [32 / 2][dim][2] s8;
+// tokens from `end` on weigh nothing. Lanes past dim get what lies behind a row, and nobody reads them.
+template <int rows, int vectors>
+KV_INLINE void weigh_s8(const int16_t* weights, const float* step, const float* past, const int8_t* values, int dim,
+                        int d, int padded, int end, float* acc) {
+  i32x16 sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) sum[r][v] = set1(int32_t{0});
+  for (int token = 0; token < end; token += 2) {
+    i32x16 value[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) value[v] = load_pairs(values + token * dim + 2 * (d + v * kLanes));
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+      int32_t w;
+      __builtin_memcpy(&w, weights + r * kPageTokens + token, sizeof(w));
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) sum[r][v] = dot2(sum[r][v], value[v], w);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+      float* at = acc + r * padded + d + v * kLanes;
+      store(at, fma(to_f32(sum[r][v]), set1(step[r]), mul(load(at), set1(past[r]))));
+    }
 }
 
 template <int rows>
-KV_INLINE void weigh_rows(const float* weights, const float* values, int padded, int begin, int end, float* acc) {
+KV_INLINE void weigh_rows_s8(const int16_t* weights, const float* step, const float* past, const int8_t* values,
+                             int dim, int padded, int end, float* acc) {
   int d = 0;
   for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
-    weigh<rows, kTileVectors>(weights, values + d, padded, begin, end, acc + d);
-  for (; d < padded; d += kLanes) weigh<rows, 1>(weights, values + d, padded, begin, end, acc + d);
+    weigh_s8<rows, kTileVectors>(weights, step, past, values, dim, d, padded, end, acc);
+  for (; d < padded; d += kLanes) weigh_s8<rows, 1>(weights, step, past, values, dim, d, padded, end, acc);
 }
 
 // The running state of a row: the largest score so far and the sum of weights relative to it.
@@ -127,26 +180,57 @@ struct Running {
   float sum;
 };
 
-// One step of the online softmax: the scores of a page (scaled) become weights in `out`; acc and sum are rescaled when
-// the maximum moves. A token outside [begin, end) weighs 0 whatever its slot holds. `by` multiplies the weights that
-// are stored but not their sum: the scales of the values, or null.
-KV_INLINE void soften(f32x16 low, f32x16 high, int begin, int end, const float* by, Running* running, float* acc,
-                      int padded, float* out) {
+// Sixteen tokens each, and a weight that none of them exceeds. `past` multiplies what earlier pages left in acc.
+struct Weights {
+  f32x16 low, high, top;
+  float past;
+};
+
+// One step of the online softmax: the scores of a page (scaled) become weights relative to the largest score so far,
+// and the sixteen partial sums are rescaled to it. A token outside [begin, end) weighs 0 whatever its slot holds.
+// There is no branch on whether the maximum moves: it would be mispredicted, and exp(0) is exactly 1.
+KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, float* running_max, float* sums) {
+  const bool whole = begin == 0 && end == kPageTokens;  // nothing to mask; the same bits, sooner
   const mask16 sees_low = lane_range(begin, end), sees_high = lane_range(begin - kLanes, end - kLanes);
-  low = select(sees_low, low, set1(-kInfinity));
-  high = select(sees_high, high, set1(-kInfinity));
-  const float top = reduce_max(max(low, high));
-  if (!(top <= running->max)) {
-    const f32x16 past = exp(set1(running->max - top));
-    running->sum *= first(past);
-    running->max = top;
-    for (int d = 0; d < padded; d += kLanes) store(acc + d, mul(load(acc + d), past));
+  if (!whole) {
+    low = select(sees_low, low, set1(-kInfinity));
+    high = select(sees_high, high, set1(-kInfinity));
   }
-  low = select(sees_low, exp(sub(low, set1(running->max))), set1(0.0f));
-  high = select(sees_high, exp(sub(high, set1(running->max))), set1(0.0f));
-  running->sum += reduce_add(add(low, high));
-  store(out, by ? mul(low, load(by)) : low);
-  store(out + kLanes, by ? mul(high, load(by + kLanes)) : high);
+  const float top = reduce_max(max(low, high));
+  const float new_max = top > *running_max ? top : *running_max;
+  const f32x16 largest = set1(new_max), past = exp(sub(set1(*running_max), largest));
+  *running_max = new_max;
+  low = exp(sub(low, largest));
+  high = exp(sub(high, largest));
+  if (!whole) {
+    low = select(sees_low, low, set1(0.0f));
+    high = select(sees_high, high, set1(0.0f));
+  }
+  store(sums, fma(load(sums), past, add(low, high)));
+  return {low, high, exp(sub(set1(top), largest)), first(past)};
+}
+
+// The scales of a page's values, and what is made of their largest: see quantize_weights.
+struct ValueScales {
+  f32x16 low, high;
+  float step;  // largest / 32767
+};
+
+// The scales of tokens [begin, end), which are what one row sees and no more; what other slots hold counts as 0.
+KV_INLINE ValueScales value_scales_of(const float* scales, int begin, int end) {
+  const f32x16 low = select(lane_range(begin, end), load(scales), set1(0.0f));
+  const f32x16 high = select(lane_range(begin - kLanes, end - kLanes), load(scales + kLanes), set1(0.0f));
+  return {low, high, reduce_max(max(low, high)) / 32767.0f};
+}
+
+// Weights times the scales of their values to s16; the step is returned.
+KV_INLINE float quantize_weights(const Weights& weights, const ValueScales& scales, int16_t* out) {
+  const float step = first(weights.top) * scales.step;
+  const bool vanishes = !(step > 1e-34f);  // and its inverse would overflow
+  const f32x16 by = set1(vanishes ? 0.0f : 1.0f / step);
+  store_s16(out, round_i32(mul(mul(weights.low, scales.low), by)));
+  store_s16(out + kLanes, round_i32(mul(mul(weights.high, scales.high), by)));
+  return vanishes ? 0.0f : step;
 }
 
 // total ⊕= part, where each is a softmax over its own tokens.

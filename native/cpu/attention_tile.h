@@ -8,6 +8,8 @@
 namespace kvasir::cpu::KVASIR_ISA {
 
 constexpr int kMaxRows = 32;
+constexpr int kFewRows = 16;
+constexpr int kPagesAhead = 2;
 
 struct Tile {
   int sequence;
@@ -19,20 +21,29 @@ struct Tile {
   int kv_head;
 };
 
+// A number as a type: the count of rows that a kernel is compiled for.
+template <int n>
+struct Count {
+  constexpr int operator()() const { return n; }
+};
+
 struct Buffers {
   alignas(64) float q[kMaxRows * kMaxHeadDim];  // or s8
   float q_scale[kMaxRows];
   int32_t q_start[kMaxRows];
-  alignas(64) float keys[kMaxHeadDim * kPageTokens];  // transposed; or s8
+  alignas(64) float keys[kMaxHeadDim * kPageTokens];  // transposed
   alignas(64) float values[kPageTokens * kMaxHeadDim];
-  alignas(64) float scores[kMaxRows * kPageTokens];
+  alignas(64) float scores[kMaxRows * kPageTokens];  // or weights
+  alignas(64) int16_t weights[kMaxRows * kPageTokens];
+  float weight_step[kMaxRows];
+  float past[kMaxRows];
   alignas(64) float acc[kMaxRows * kMaxHeadDim];
   alignas(64) float total_acc[kMaxRows * kMaxHeadDim];
+  alignas(64) float sums[kMaxRows * kLanes];  // of weights, in sixteen parts
   Running running[kMaxRows];
   Running total[kMaxRows];
 
   int8_t* q8() { return reinterpret_cast<int8_t*>(q); }
-  uint8_t* key_bytes() { return reinterpret_cast<uint8_t*>(keys); }
 };
 
 KV_INLINE int padded_dim(const Attention& op) { return (op.kv.head_dim + kLanes - 1) / kLanes * kLanes; }
@@ -57,63 +68,87 @@ static void load_queries(const Attention& op, const Tile& tile, Buffers& at) {
   }
 }
 
-// A page into the buffers: K transposed, V as f32. Only tokens before `end` were ever written; the others' scores are
-// computed from whatever is there and never looked at.
-static void load_page(const KvCache& kv, uint8_t* head_page, int end, Buffers& at) {
+// Whether V is widened into the buffer first: worth it when more rows read it than fit the registers twice, and needed
+// where a row ends in half a vector.
+KV_INLINE bool widens(const KvCache& kv, int rows) {
+  return kv.dtype != Dtype::kv8 && (kv.head_dim % kLanes != 0 || (rows > 2 * kTileRows && kv.dtype != Dtype::f32));
+}
+
+// A page of floats into the buffers: K transposed, and V as f32 if asked. Only tokens before `end` were ever written; the others'
+// scores are computed from whatever is there and never looked at.
+static void load_page(const KvCache& kv, uint8_t* head_page, int end, bool widen, Buffers& at) {
   const int dim = kv.head_dim, padded = (dim + kLanes - 1) / kLanes * kLanes;
   uint8_t *keys = kv.keys(head_page), *values = kv.values(head_page);
   uint32_t* transposed = reinterpret_cast<uint32_t*>(at.keys);
-  if (kv.dtype == Dtype::kv8) {
-    transpose_words<kDotBiased ? 0x80808080u : 0u>(keys, dim, dim / 4, transposed);
-    for (int t = 0; t < end; ++t)
-      for (int d = 0; d < dim; d += kLanes)
-        store(at.values + t * padded + d, load_s8(reinterpret_cast<int8_t*>(values) + t * dim + d, dim - d));
-  } else if (kv.dtype == Dtype::f16) {
-    const auto widen = [&](const uint8_t* rows) KV_LAMBDA {
-      const uint16_t* half = reinterpret_cast<const uint16_t*>(rows);
-      for (int t = 0; t < end; ++t)
-        for (int d = 0; d < dim; d += kLanes) store(at.values + t * padded + d, load_f16(half + t * dim + d, dim - d));
-    };
-    widen(keys);
-    transpose_words<0>(reinterpret_cast<uint8_t*>(at.values), padded * 4, dim, transposed);
-    widen(values);
+  const auto fill = [&](const auto* rows, int count, auto load_some) KV_LAMBDA {
+    for (int t = 0; t < count; ++t)
+      for (int d = 0; d < dim; d += kLanes) store(at.values + t * padded + d, load_some(rows + t * dim + d, dim - d));
+  };
+  const auto from_f16 = [](const uint16_t* p, int64_t n) KV_LAMBDA { return load_f16(p, n); };
+  const auto from_f32 = [](const float* p, int64_t n) KV_LAMBDA { return load(p, n); };
+  if (kv.dtype == Dtype::f16) {
+    fill(reinterpret_cast<uint16_t*>(keys), end, from_f16);
+    transpose_words(reinterpret_cast<uint8_t*>(at.values), padded * 4, dim, transposed);
+    if (widen) fill(reinterpret_cast<uint16_t*>(values), end, from_f16);
   } else {
-    transpose_words<0>(keys, dim * 4, dim, transposed);
-    const float* v = reinterpret_cast<float*>(values);
-    for (int t = 0; t < end; ++t)
-      for (int d = 0; d < dim; d += kLanes) store(at.values + t * padded + d, load(v + t * dim + d, dim - d));
+    transpose_words(keys, dim * 4, dim, transposed);
+    if (widen) fill(reinterpret_cast<float*>(values), end, from_f32);
   }
 }
 
-// Scores of rows [begin, end) against the loaded page, unscaled.
-template <int rows>
-KV_INLINE void score_some(const KvCache& kv, int r, Buffers& at) {
-  const int dim = kv.head_dim;
-  float* scores = at.scores + r * kPageTokens;
-  if (kv.dtype == Dtype::kv8)
-    score_s8<rows>(at.q8() + r * dim, at.q_start + r, at.key_bytes(), dim, scores);
-  else
-    score_f32<rows>(at.q + r * dim, at.keys, dim, scores);
-}
-static void score(const KvCache& kv, int begin, int end, Buffers& at) {
+// some(rows, r) for rows [begin, end), as many at once as the registers take.
+template <typename Some>
+KV_INLINE void by_rows(int begin, int end, Some some) {
   int r = begin;
-  for (; r + kTileRows <= end; r += kTileRows) score_some<kTileRows>(kv, r, at);
-  if (kTileRows > 3 && r + 3 <= end) score_some<3>(kv, r, at), r += 3;
-  if (kTileRows > 2 && r + 2 <= end) score_some<2>(kv, r, at), r += 2;
-  if (r < end) score_some<1>(kv, r, at);
+  for (; r + kTileRows <= end; r += kTileRows) some(Count<kTileRows>(), r);
+  if (kTileRows > 3 && r + 3 <= end) some(Count<3>(), r), r += 3;
+  if (kTileRows > 2 && r + 2 <= end) some(Count<2>(), r), r += 2;
+  if (r < end) some(Count<1>(), r);
+}
+
+// Scores of rows [begin, end) against the page, unscaled. `keys`: the page's own, for kv8.
+static void score(const KvCache& kv, const uint8_t* keys, int begin, int end, Buffers& at) {
+  const int dim = kv.head_dim;
+  by_rows(begin, end, [&](auto rows, int r) KV_LAMBDA {
+    if (kv.dtype == Dtype::kv8)
+      score_s8<rows()>(at.q8() + r * dim, at.q_start + r, keys, dim, at.scores + r * kPageTokens);
+    else
+      score_f32<rows()>(at.q + r * dim, at.keys, dim, at.scores + r * kPageTokens);
+  });
 }
 
 // acc of rows [begin, end) += weights · values, over the page's tokens [first, last).
-template <int rows>
-KV_INLINE void weigh_some(int padded, int r, int first, int last, Buffers& at) {
-  weigh_rows<rows>(at.scores + r * kPageTokens, at.values, padded, first, last, at.acc + r * padded);
+template <typename Values>
+KV_INLINE void weigh_all(const Values& values, int padded, int begin, int end, int first, int last, Buffers& at) {
+  by_rows(begin, end, [&](auto rows, int r) KV_LAMBDA {
+    weigh_rows<rows()>(at.scores + r * kPageTokens, at.past + r, values, padded, first, last, at.acc + r * padded);
+  });
 }
-static void weigh_all(int padded, int begin, int end, int first, int last, Buffers& at) {
-  int r = begin;
-  for (; r + kTileRows <= end; r += kTileRows) weigh_some<kTileRows>(padded, r, first, last, at);
-  if (kTileRows > 3 && r + 3 <= end) weigh_some<3>(padded, r, first, last, at), r += 3;
-  if (kTileRows > 2 && r + 2 <= end) weigh_some<2>(padded, r, first, last, at), r += 2;
-  if (r < end) weigh_some<1>(padded, r, first, last, at);
+static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int begin, int end, int first, int last,
+                       Buffers& at) {
+  const int dim = kv.head_dim, padded = (dim + kLanes - 1) / kLanes * kLanes;
+  const uint8_t* values = kv.values(head_page);
+  if (widened)
+    weigh_all(WideValues{at.values, padded}, padded, begin, end, first, last, at);
+  else if (kv.dtype == Dtype::f16)
+    weigh_all(HalfValues{reinterpret_cast<const uint16_t*>(values), dim}, padded, begin, end, first, last, at);
+  else
+    weigh_all(WideValues{reinterpret_cast<const float*>(values), dim}, padded, begin, end, first, last, at);
+}
+
+// Asks for what a tile of few rows reads two pages from now: it computes too little to hide the way to memory. Behind
+// the last page come the first ones of the next KV head. Inlined, because GCC drops calls that do nothing but prefetch.
+KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position) {
+  const int begin = first_visible(op, tile.position) / kPageTokens;
+  const int end = (tile.position + tile.tokens + kPageTokens - 1) / kPageTokens;
+  int page = page_position / kPageTokens + kPagesAhead, head = tile.kv_head;
+  if (page >= end) {
+    page = begin + page - end;
+    if (page >= end || ++head == op.kv.kv_heads) return;
+  }
+  const int32_t* blocks = op.sequences.blocks + op.sequences.block_start[tile.sequence];
+  const uint8_t* data = op.kv.head_page(op.layer, blocks[page], head);
+  for (int64_t i = 0; i < op.kv.head_page_bytes(); i += 64) __builtin_prefetch(data + i, 0, 2);
 }
 
 // One page, for every token of the tile that sees some of it.
@@ -136,26 +171,46 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   const StepSequences& sequences = op.sequences;
   const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
   uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
-  load_page(kv, head_page, end_of(to - 1), at);
-  score(kv, from * tile.heads, to * tile.heads, at);
+  if (tile.tokens * tile.heads <= kFewRows) prefetch_ahead(op, tile, page_position);
+  const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, (to - from) * tile.heads);
+  if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
+  score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);
 
-  const float *key_scales = kv.key_scales(head_page), *value_scales = kv.value_scales(head_page);
-  const bool quantised = kv.dtype == Dtype::kv8;
+  const float* key_scales = kv.key_scales(head_page);
+  ValueScales value_scales = {};
   for (int token = from; token < to; ++token) {
+    const int begin = begin_of(token), end = end_of(token);
+    const bool same = token > from && begin == begin_of(token - 1) && end == end_of(token - 1);
+    if (quantised && !same) value_scales = value_scales_of(kv.value_scales(head_page), begin, end);
     for (int r = token * tile.heads; r < (token + 1) * tile.heads; ++r) {
       float* scores = at.scores + r * kPageTokens;
       f32x16 low_by = set1(quantised ? at.q_scale[r] : op.scale), high_by = low_by;
       if (quantised) low_by = mul(low_by, load(key_scales)), high_by = mul(high_by, load(key_scales + kLanes));
-      soften(mul(load(scores), low_by), mul(load(scores + kLanes), high_by), begin_of(token), end_of(token),
-             quantised ? value_scales : nullptr, at.running + r, at.acc + r * padded, padded, scores);
+      const Weights weights = soften(mul(load(scores), low_by), mul(load(scores + kLanes), high_by), begin, end,
+                                     &at.running[r].max, at.sums + r * kLanes);
+      at.past[r] = weights.past;
+      if (quantised) {
+        at.weight_step[r] = quantize_weights(weights, value_scales, at.weights + r * kPageTokens);
+      } else {
+        store(scores, weights.low);
+        store(scores + kLanes, weights.high);
+      }
     }
+  }
+  if (quantised) {
+    const int8_t* values = reinterpret_cast<const int8_t*>(kv.values(head_page));
+    by_rows(from * tile.heads, to * tile.heads, [&](auto rows, int r) KV_LAMBDA {
+      weigh_rows_s8<rows()>(at.weights + r * kPageTokens, at.weight_step + r, at.past + r, values, kv.head_dim, padded,
+                            end_of(to - 1), at.acc + r * padded);
+    });
+    return;
   }
   // Tokens that see the same part of the page go together.
   for (int token = from; token < to;) {
     const int first = begin_of(token), last = end_of(token);
     int after = token + 1;
     while (after < to && begin_of(after) == first && end_of(after) == last) ++after;
-    weigh_all(padded, token * tile.heads, after * tile.heads, first, last, at);
+    weigh_page(kv, head_page, widen, token * tile.heads, after * tile.heads, first, last, at);
     token = after;
   }
 }
@@ -164,12 +219,14 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
 static void attend_split(const Attention& op, const Tile& tile, int split, Buffers& at) {
   const int rows = tile.tokens * tile.heads, padded = padded_dim(op);
   for (int r = 0; r < rows; ++r) at.running[r] = {-kInfinity, 0.0f};
+  for (int r = 0; r < rows; ++r) store(at.sums + r * kLanes, set1(0.0f));
   for (int i = 0; i < rows * padded; i += kLanes) store(at.acc + i, set1(0.0f));
   const int seen = first_visible(op, tile.position) / kPageTokens * kPageTokens;
   const int last = tile.position + tile.tokens;
   const int begin = seen > split * kSplitTokens ? seen : split * kSplitTokens;
   const int end = last < (split + 1) * kSplitTokens ? last : (split + 1) * kSplitTokens;
   for (int page = begin; page < end; page += kPageTokens) attend_page(op, tile, page, at);
+  for (int r = 0; r < rows; ++r) at.running[r].sum = reduce_add(load(at.sums + r * kLanes));
 }
 
 // y = acc / sum, for one row.

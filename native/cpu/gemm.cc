@@ -20,8 +20,8 @@
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
-constexpr int64_t kPanelBytes = 24 << 10;        // half an L1
-constexpr int64_t kActivationBytes = 384 << 10;  // of a block of columns, in L2
+constexpr int64_t kPanelBytes = (kPanelRows == 32 ? 24 : 16) << 10;  // half an L1
+constexpr int64_t kActivationBytes = 384 << 10;                      // of a block of columns, in L2
 constexpr int64_t kMostColumns = 264;
 constexpr int64_t kFewestColumns = 48;  // fewer and unpacking would weigh more than reading activations from L3
 

@@ -62,19 +62,33 @@ void rotate_halves(float* x, int dim, const Angles& angles) {
   }
 }
 
-// One key or value of `dim` values into the row of its slot.
-void write_row(const float* x, int dim, Dtype dtype, uint8_t* row, float* scale) {
-  if (dtype == Dtype::f32) {
+// One key or value into its slot of a head page.
+void write_floats(const KvCache& kv, const float* x, int slot, uint8_t* rows) {
+  const int dim = kv.head_dim;
+  uint8_t* row = rows + slot * kv.row_bytes();
+  if (kv.dtype == Dtype::f32) {
     for (int i = 0; i < dim; ++i) reinterpret_cast<float*>(row)[i] = x[i];
-  } else if (dtype == Dtype::f16) {
+  } else {
     alignas(64) uint16_t half[kMaxHeadDim];
     for (int i = 0; i < dim; i += kLanes) store_f16(half + i, load(x + i, dim - i));
     __builtin_memcpy(row, half, dim * sizeof(uint16_t));
-  } else {
-    alignas(64) int8_t q[kMaxHeadDim];
-    *scale = quantize_row(x, dim, q);
-    __builtin_memcpy(row, q, dim);
   }
+}
+
+void write_key(const KvCache& kv, const float* x, int slot, uint8_t* head_page) {
+  if (kv.dtype != Dtype::kv8) return write_floats(kv, x, slot, kv.keys(head_page));
+  alignas(64) int8_t q[kMaxHeadDim];
+  kv.key_scales(head_page)[slot] = quantize_row(x, kv.head_dim, q);
+  uint8_t* at = kv.keys(head_page) + slot * 4;
+  for (int d = 0; d < kv.head_dim; d += 4) __builtin_memcpy(at + d * kPageTokens, q + d, 4);
+}
+
+void write_value(const KvCache& kv, const float* x, int slot, uint8_t* head_page) {
+  if (kv.dtype != Dtype::kv8) return write_floats(kv, x, slot, kv.values(head_page));
+  alignas(64) int8_t q[kMaxHeadDim];
+  kv.value_scales(head_page)[slot] = quantize_row(x, kv.head_dim, q);
+  uint8_t* at = kv.values(head_page) + slot / 2 * 2 * kv.head_dim + slot % 2;
+  for (int d = 0; d < kv.head_dim; ++d) at[2 * d] = static_cast<uint8_t>(q[d]);
 }
 
 }  // namespace
@@ -117,9 +131,7 @@ void rope_kv(const RopeKv& op, const Worker& worker) {
     const int page = op.sequences.blocks[op.sequences.block_start[op.sequences.of_token[t]] + position / kPageTokens];
     const int slot = position % kPageTokens;
     uint8_t* head_page = kv.head_page(op.layer, page, (head - op.heads) % kv.kv_heads);
-    uint8_t* rows = is_value ? kv.values(head_page) : kv.keys(head_page);
-    float* scales = is_value ? kv.value_scales(head_page) : kv.key_scales(head_page);
-    write_row(x, dim, kv.dtype, rows + slot * kv.row_bytes(), scales + slot);
+    (is_value ? write_value : write_key)(kv, x, slot, head_page);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #define KV_INLINE [[maybe_unused]] static inline __attribute__((always_inline))
 
+#define KV_INLINE_MEMBER inline __attribute__((always_inline))
 #define KV_LAMBDA __attribute__((always_inline))
 
 #if KVASIR_ISA_avx512
@@ -112,17 +113,26 @@ KV_INLINE f32x16 exp(f32x16 x) {
   return select(vanishes, set1(0.0f), from_bits(add(bits(p), exponent)));
 }
 
+// The scale of values up to `top` as s8, and its inverse.
+struct Quantum {
+  float scale, inverse;
+};
+KV_INLINE Quantum quantum_of(float top) {
+  if (top < 1e-35f) return {0.0f, 0.0f};  // nothing there, or so little that the inverse would overflow
+  return {top / 127.0f, 127.0f / top};
+}
+
 // Two vectors to 32 s8 with one scale, as native/ops/rows.h describes act8.
 KV_INLINE void quantize_group(f32x16 a, f32x16 b, int8_t* q, float* scale, int32_t* sum) {
   const i32x16 size = set1(int32_t{0x7FFFFFFF});
-  const float top = reduce_absolute_max(max(and_(bits(a), size), and_(bits(b), size)));
-  const float step = top / 127.0f;
-  const f32x16 by = set1(step == 0 ? 1.0f : step);
-  const f32x16 keep = set1(step == 0 ? 0.0f : 1.0f);
-  const i32x16 low = round_i32(div(mul(a, keep), by)), high = round_i32(div(mul(b, keep), by));
+  const Quantum quantum = quantum_of(reduce_absolute_max(max(and_(bits(a), size), and_(bits(b), size))));
+  const f32x16 by = set1(quantum.inverse);
+  // NaN rounds to the smallest int32: brought to what an s8 holds, or the sum would not be that of q.
+  const i32x16 least = set1(int32_t{-128});
+  const i32x16 low = max(round_i32(mul(a, by)), least), high = max(round_i32(mul(b, by)), least);
   store_s8(q, low);
   store_s8(q + kLanes, high);
-  *scale = step;
+  *scale = quantum.scale;
   *sum = reduce_add(add(low, high));
 }
 
@@ -131,10 +141,10 @@ KV_INLINE float quantize_row(const float* x, int dim, int8_t* q) {
   const i32x16 size = set1(int32_t{0x7FFFFFFF});
   i32x16 top = set1(int32_t{0});
   for (int i = 0; i < dim; i += kLanes) top = max(top, and_(bits(load(x + i, dim - i)), size));
-  const float step = reduce_absolute_max(top) / 127.0f;
-  const f32x16 by = set1(step == 0 ? 1.0f : step), keep = set1(step == 0 ? 0.0f : 1.0f);
-  for (int i = 0; i < dim; i += kLanes) store_s8(q + i, round_i32(div(mul(load(x + i, dim - i), keep), by)));
-  return step;
+  const Quantum quantum = quantum_of(reduce_absolute_max(top));
+  const f32x16 by = set1(quantum.inverse);
+  for (int i = 0; i < dim; i += kLanes) store_s8(q + i, round_i32(mul(load(x + i, dim - i), by)));
+  return quantum.scale;
 }
 
 }  // namespace kvasir::cpu::KVASIR_ISA

@@ -109,6 +109,22 @@ KV_INLINE i32x16 dot4(i32x16 acc, i32x16 k, int32_t q) {
   return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(lo, ones)), _mm256_add_epi32(acc.hi, _mm256_madd_epi16(hi, ones))};
 }
 constexpr bool kDotBiased = false;
+KV_INLINE i32x16 load_keys(const uint8_t* p) { return load_bytes(p); }
+
+// acc[i] += v[2i]·w[0] + v[2i + 1]·w[1], where v is 32 s8 widened to s16 and w is two s16.
+KV_INLINE i32x16 load_pairs(const int8_t* p) {
+  const __m128i* at = reinterpret_cast<const __m128i*>(p);
+  return {_mm256_cvtepi8_epi16(_mm_loadu_si128(at)), _mm256_cvtepi8_epi16(_mm_loadu_si128(at + 1))};
+}
+KV_INLINE i32x16 dot2(i32x16 acc, i32x16 v, int32_t w) {
+  const __m256i pair = _mm256_set1_epi32(w);
+  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(v.lo, pair)),
+          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(v.hi, pair))};
+}
+KV_INLINE void store_s16(int16_t* p, i32x16 v) {
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(v.lo, v.hi), 0xD8);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words);
+}
 
 constexpr int kTileRows = 2;
 constexpr int kTileVectors = 2;

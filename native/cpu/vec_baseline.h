@@ -9,6 +9,7 @@ namespace kvasir::cpu::KVASIR_ISA {
 
 typedef float f32x4 __attribute__((vector_size(16)));
 typedef int32_t i32x4 __attribute__((vector_size(16)));
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
 
 struct f32x16 {
   f32x4 v[4];
@@ -47,8 +48,8 @@ KV_INLINE i32x16 load_bytes(const uint8_t* p) {
 KV_INLINE i32x16 load(const int32_t* p) { return load_bytes(reinterpret_cast<const uint8_t*>(p)); }
 KV_INLINE void store(int32_t* p, i32x16 v) { __builtin_memcpy(p, &v, sizeof(v)); }
 KV_INLINE i32x16 set1(int32_t x) { KV_FOUR(i32x16, (i32x4{x, x, x, x})); }
-KV_INLINE i32x16 add(i32x16 a, i32x16 b) { KV_FOUR(i32x16, a.v[i] + b.v[i]); }
-KV_INLINE i32x16 sub(i32x16 a, i32x16 b) { KV_FOUR(i32x16, a.v[i] - b.v[i]); }
+KV_INLINE i32x16 add(i32x16 a, i32x16 b) { KV_FOUR(i32x16, (i32x4)((u32x4)a.v[i] + (u32x4)b.v[i])); }  // wraps
+KV_INLINE i32x16 sub(i32x16 a, i32x16 b) { KV_FOUR(i32x16, (i32x4)((u32x4)a.v[i] - (u32x4)b.v[i])); }
 KV_INLINE i32x16 max(i32x16 a, i32x16 b) { KV_FOUR(i32x16, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }
 KV_INLINE i32x16 and_(i32x16 a, i32x16 b) { KV_FOUR(i32x16, a.v[i] & b.v[i]); }
 template <int n>
@@ -134,6 +135,27 @@ KV_INLINE i32x16 dot4(i32x16 acc, i32x16 k, int32_t q) {
   return acc;
 }
 constexpr bool kDotBiased = false;
+KV_INLINE i32x16 load_keys(const uint8_t* p) { return load_bytes(p); }
+
+// acc[i] += v[2i]·w[0] + v[2i + 1]·w[1], where v is 32 s8 widened to s16 and w is two s16.
+KV_INLINE i32x16 load_pairs(const int8_t* p) {
+  int16_t wide[32];
+  for (int i = 0; i < 32; ++i) wide[i] = p[i];
+  return load_bytes(reinterpret_cast<const uint8_t*>(wide));
+}
+KV_INLINE i32x16 dot2(i32x16 acc, i32x16 v, int32_t w) {
+  int16_t value[32], weight[2];
+  __builtin_memcpy(value, &v, sizeof(value));
+  __builtin_memcpy(weight, &w, sizeof(weight));
+  for (int i = 0; i < 16; ++i) acc.v[i / 4][i % 4] += value[2 * i] * weight[0] + value[2 * i + 1] * weight[1];
+  return acc;
+}
+KV_INLINE void store_s16(int16_t* p, i32x16 v) {
+  for (int i = 0; i < 16; ++i) {
+    const int32_t x = v.v[i / 4][i % 4];
+    p[i] = static_cast<int16_t>(x < -32768 ? -32768 : x > 32767 ? 32767 : x);
+  }
+}
 
 constexpr int kTileRows = 2;
 constexpr int kTileVectors = 1;

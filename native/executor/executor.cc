@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <system_error>
 
 namespace kvasir {
 namespace {
@@ -45,7 +46,7 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
       programs_(std::move(programs)),
       kernels_(kernels_or_throw()),
       kv_(options.kv),
-      kv_memory_(options.kv.bytes()),
+      kv_memory_(options.kv.bytes(), AnonymousMemory::kHugePages),
       slots_(options.slots),
       last_sampled_(options.slots, 0) {
   kv_.base = kv_memory_.data();
@@ -58,7 +59,12 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   arena_ = AnonymousMemory(arena_bytes);
   stats_.arena_bytes = arena_bytes;
   stats_.kv_bytes = kv_.bytes();
-  thread_ = std::thread([this] { serve(); });
+  team_ = std::make_unique<ThreadTeam>(options.threads, options.background);
+  try {
+    thread_ = std::thread([this] { serve(); });
+  } catch (const std::system_error& error) {
+    throw Error("KV_NATIVE", text("threads: this system has none left (", error.what(), "); dispose other models"));
+  }
 }
 
 void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
@@ -85,6 +91,7 @@ void Executor::stop() {
   }
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
+  team_.reset();
   for (Job& job : dropped) {
     if (job.done) job.done({}, Error("KV_DISPOSED", "the executor was disposed before this step ran"));
   }
@@ -97,7 +104,6 @@ ExecutorStats Executor::stats() const {
 
 void Executor::serve() {
   if (options_.background) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
-  ThreadTeam team(options_.threads, options_.background);
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
@@ -117,7 +123,7 @@ void Executor::serve() {
     std::vector<int32_t> result;
     std::optional<Error> error;
     try {
-      result = run(job.words, team);
+      result = run(job.words);
     } catch (const Error& known) {
       error = known;
     } catch (const std::exception& other) {
@@ -131,7 +137,7 @@ void Executor::serve() {
   }
 }
 
-std::vector<int32_t> Executor::run(const std::vector<int32_t>& words, ThreadTeam& team) {
+std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
   KV_CHECK(!words.empty() && words[0] >= 0 && words[0] < static_cast<int>(programs_.size()), "KV_NATIVE",
            "step: no such program, there are ", programs_.size());
   const Program& program = *programs_[words[0]];
@@ -155,15 +161,17 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words, ThreadTeam
       .last_sampled = last_sampled_.data(),
       .results = buffers_.results.data(),
   };
-  const Bindings bindings = {.weights = weights_.get(), .kv = kv_, .arena = arena_.data(), .kernels = kernels_};
-  team.run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
+  const Bindings bindings = {.weights = weights_.get(),
+                             .kv = kv_,
+                             .arena = arena_.data(),
+                             .attention = attention_.data(),
+                             .kernels = kernels_};
+  team_->run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
 }
 
 void Executor::copy_page(int from, int to) {
-  for (int layer = 0; layer < kv_.layers; ++layer) {
-    std::copy_n(kv_.head_page(layer, from, 0), kv_.page_bytes(), kv_.head_page(layer, to, 0));
-  }
+  std::copy_n(kv_.head_page(0, from, 0), kv_.page_bytes(), kv_.head_page(0, to, 0));
 }
 
 }  // namespace kvasir

@@ -38,7 +38,7 @@ class Executor {
   // Called on the executor's thread with the result words, or with an error.
   using Done = std::function<void(std::vector<int32_t>, std::optional<Error>)>;
 
-  // Throws KV_NATIVE when a program does not fit the weights or the cache.
+  // Throws KV_NATIVE when a program does not fit the weights or the cache, or the system has no more threads.
   Executor(const ExecutorOptions& options, std::shared_ptr<const Weights> weights,
            std::vector<std::shared_ptr<const Program>> programs);
   ~Executor() { stop(); }
@@ -62,7 +62,7 @@ class Executor {
   };
 
   void serve();
-  std::vector<int32_t> run(const std::vector<int32_t>& words, ThreadTeam& team);
+  std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
 
   const ExecutorOptions options_;
@@ -72,9 +72,11 @@ class Executor {
   KvCache kv_;
   AnonymousMemory kv_memory_;
   AnonymousMemory arena_;
+  AnonymousMemory attention_{kAttentionWorkspaceBytes};
   std::vector<SequenceSlot> slots_;
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;
+  std::unique_ptr<ThreadTeam> team_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

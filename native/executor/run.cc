@@ -106,7 +106,9 @@ class Runner {
                            .window = op.window,
                            .layer = layer(op.layer),
                            .kv = b_.kv,
-                           .y = rows(op.y)},
+                           .y = rows(op.y),
+                           .workspace = reinterpret_cast<float*>(b_.attention),
+                           .workspace_bytes = b_.attention ? kAttentionWorkspaceBytes : 0},
                           worker_);
   }
   void call(const tape::SwiGlu& op) const { b_.kernels->swiglu({.x = rows(op.x), .y = rows(op.y)}, worker_); }

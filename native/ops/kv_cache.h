@@ -1,10 +1,13 @@
 // The paged KV cache of a device: pages of 32 tokens; a sequence owns a list of pages (its block table).
 //
-//   base  [layers][pages][kv_heads] head pages of
+//   base  [pages][layers][kv_heads] head pages of
 //         f32, f16:  K [32][head_dim], V [32][head_dim]
-//         kv8:       K [32][head_dim] s8, V [32][head_dim] s8, f32 k_scale[32], f32 v_scale[32]
+//         kv8:       K [head_dim / 4][32][4] s8, V [32 / 2][head_dim][2] s8, f32 k_scale[32], f32 v_scale[32]
 //
-// kv8: scale = max|x| / 127 over the head_dim values of one token and head, q = round(x / scale).
+// The kv8 layouts put tokens (K) and dimensions (V) in lanes, with what one instruction multiplies and adds side by
+// side: four bytes of q·K, two tokens of P·V.
+//
+// kv8: scale = max|x| / 127 over the head_dim values of one token and head, q = round(x · (127 / max|x|)).
 #pragma once
 
 #include <cstdint>
@@ -27,10 +30,10 @@ struct KvCache {
   int64_t head_page_bytes() const {
     return kPageTokens * (2 * row_bytes() + (dtype == Dtype::kv8 ? 2 * int64_t{sizeof(float)} : 0));
   }
-  int64_t page_bytes() const { return head_page_bytes() * kv_heads; }  // of one layer
-  int64_t bytes() const { return page_bytes() * pages * layers; }      // of everything
+  int64_t page_bytes() const { return head_page_bytes() * kv_heads * layers; }
+  int64_t bytes() const { return page_bytes() * pages; }
   uint8_t* head_page(int layer, int page, int head) const {
-    return base + ((int64_t{layer} * pages + page) * kv_heads + head) * head_page_bytes();
+    return base + ((int64_t{page} * layers + layer) * kv_heads + head) * head_page_bytes();
   }
   uint8_t* keys(uint8_t* head_page) const { return head_page; }
   uint8_t* values(uint8_t* head_page) const { return head_page + kPageTokens * row_bytes(); }

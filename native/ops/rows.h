@@ -18,7 +18,7 @@ struct Weight {
 
 // Activations [rows, dim], f32 or act8. `stride` is the bytes from one row to the next.
 //
-// An act8 row quantises 32 values at a time to s8, symmetric: scale = max|x| / 127, q = round(x / scale):
+// An act8 row quantises 32 values at a time to s8, symmetric: scale = max|x| / 127, q = round(x · (127 / max|x|)):
 //
 //   s8  q[dim]   f32 scale[dim / 32]   i32 sum[dim / 32]      sum = Σ q of the group
 //
@@ -38,10 +38,11 @@ struct Rows {
 
 constexpr int32_t kGroup = 32;  // values that share one activation scale
 
-// Stride of a row of activations: rounded up to a cache line. dim is a multiple of 32 for act8.
+// Stride of a row of activations: an odd number of cache lines, so that a column of many rows, which is what a tile
+// reads and writes, spreads over all sets of a cache. dim is a multiple of 32 for act8.
 constexpr int64_t activation_stride(Dtype dtype, int64_t dim) {
   const int64_t bytes = dtype == Dtype::act8 ? dim + dim / kGroup * 8 : dim * 4;
-  return (bytes + 63) / 64 * 64;
+  return ((bytes + 63) / 64 | 1) * 64;
 }
 
 }  // namespace kvasir

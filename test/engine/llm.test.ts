@@ -75,6 +75,13 @@ describe('chat', () => {
     })
   })
 
+  it('refuses a conversation that the template makes nothing of, and troubles nobody else with it', async () => {
+    const { llm } = model({ template: () => '' })
+    const other = llm.generate([1, 2], { temperature: 0, maxTokens: 5 })
+    await expect(llm.chat('hi')).rejects.toMatchObject({ code: 'KV_TEMPLATE' })
+    expect((await other).tokens).toEqual(continuation([1, 2], greedy, 5))
+  })
+
   it('hands on what the template says', async () => {
     const { llm } = model({
       template: () => {

@@ -114,6 +114,9 @@ test.each(everyRun())('is softmax(q·Kᵀ)·V over the pages of mixed batches ($
     const tokens = members.reduce((sum, m) => sum + m.tokens, 0)
     const q = random.normals(tokens * heads * s.headDim, 2)
     const y = run(s, cache, members, q, options, false, random.pick([0, 1 << 20]))
+    // A score is a sum of headDim products of some size, so its rounding grows with their number.
+    // kv8 rounds the weights of a page to 16 bits; the values themselves are known to 8.
+    const limit = (s.kind === dtype.kv8 ? 1e-3 : 1e-5) * Math.sqrt(s.headDim / 16)
     let t = 0
     members.forEach((member, i) => {
       for (let n = 0; n < member.tokens; n++, t++) {
@@ -131,7 +134,7 @@ test.each(everyRun())('is softmax(q·Kᵀ)·V over the pages of mixed batches ($
           )
           const got = valuesOf(y, t).subarray(head * s.headDim, (head + 1) * s.headDim)
           const off = worst(got, exact)
-          if (!(off < 1e-5)) expect.fail(`${JSON.stringify({ ...s, member, head, n })}: ${off} off`)
+          if (!(off < limit)) expect.fail(`${JSON.stringify({ ...s, member, head, n })}: ${off} off`)
         }
       }
     })
@@ -193,5 +196,17 @@ test('a sequence has the same bits alone and among others', () => {
       expect(Buffer.from(alone).equals(together.subarray(t * size * 4, (t + member.tokens) * size * 4))).toBe(true)
       t += member.tokens
     }
+  }
+})
+
+test('AVX2 and AVX-512 have the same bits', () => {
+  if (!isas.includes('avx512')) return
+  for (const kind of [dtype.f32, dtype.f16, dtype.kv8]) {
+    const s = { ...randomShape(), kind }
+    const cache = new PagedCache(s.kind, s.kvHeads, s.headDim, pagesFor([290]), random)
+    const member = { position: 270, tokens: 20, pages: new Story(cache, 290, rawStory(s, 290)).pages }
+    const q = random.normals(20 * s.kvHeads * s.group * s.headDim)
+    const [a, b] = ['avx2', 'avx512'].map((isa) => bytesOf(run(s, cache, [member], q, { isa, threads: 1 }, false)))
+    expect(Buffer.from(a!).equals(b!)).toBe(true)
   }
 })

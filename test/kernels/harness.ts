@@ -45,7 +45,9 @@ interface Kernels {
   run(op: string, args: object, options: Run): number
 }
 
-export const kernels: Kernels = createRequire(__filename)(join(__dirname, '../../build/test/kvasir_kernels.node'))
+export const kernels: Kernels = createRequire(__filename)(
+  join(process.env['KVASIR_PREBUILD'] ?? join(__dirname, '../..'), 'build/test/kvasir_kernels.node'),
+)
 export const isas = kernels.isas()
 
 /** A fresh seed for every run unless KVASIR_SEED repeats an old one; printed, so that a failure can be repeated. */
@@ -56,7 +58,7 @@ export function freshRandom(name: string): Random {
 }
 
 export const strideOf = (kind: number, dim: number) =>
-  Math.ceil((kind === dtype.act8 ? dim + (dim / 32) * 8 : dim * 4) / 64) * 64
+  (Math.ceil((kind === dtype.act8 ? dim + (dim / 32) * 8 : dim * 4) / 64) | 1) * 64
 
 /** Rows of f32 with the stride that the engine gives them; the padding holds NaN. */
 export function f32Rows(values: Float32Array, dim: number): Rows {

@@ -27,8 +27,8 @@ export class PagedCache {
 
   /** Writes a key (which = 0) or value (1) and returns what the cache now holds, as numbers. */
   write(layer: number, page: number, head: number, slot: number, which: number, x: Float32Array): Float64Array {
-    const { data, dtype: kind, pages, kvHeads, headDim } = this.kv
-    const base = ((layer * pages + page) * kvHeads + head) * this.headPageBytes
+    const { data, dtype: kind, layers, kvHeads, headDim } = this.kv
+    const base = ((page * layers + layer) * kvHeads + head) * this.headPageBytes
     const at = base + (which * pageTokens + slot) * this.rowBytes
     const view = new DataView(data.buffer)
     if (kind === dtype.f32) {
@@ -37,23 +37,29 @@ export class PagedCache {
       for (let d = 0; d < headDim; d++) view.setUint16(at + d * 2, toHalf(x[d]!), true)
     } else {
       const { q, scale } = quantize(x)
-      data.set(new Uint8Array(q.buffer), at)
+      for (let d = 0; d < headDim; d++) view.setInt8(base + this.byteOf(which, slot, d), q[d]!)
       view.setFloat32(base + 2 * pageTokens * headDim + (which * pageTokens + slot) * 4, scale, true)
     }
     return this.read(layer, page, head, slot, which)
   }
 
   read(layer: number, page: number, head: number, slot: number, which: number): Float64Array {
-    const { data, dtype: kind, pages, kvHeads, headDim } = this.kv
-    const base = ((layer * pages + page) * kvHeads + head) * this.headPageBytes
+    const { data, dtype: kind, layers, kvHeads, headDim } = this.kv
+    const base = ((page * layers + layer) * kvHeads + head) * this.headPageBytes
     const at = base + (which * pageTokens + slot) * this.rowBytes
     const view = new DataView(data.buffer)
     return Float64Array.from({ length: headDim }, (_, d) => {
       if (kind === dtype.f32) return view.getFloat32(at + d * 4, true)
       if (kind === dtype.f16) return fromHalf(view.getUint16(at + d * 2, true))
       const scale = view.getFloat32(base + 2 * pageTokens * headDim + (which * pageTokens + slot) * 4, true)
-      return view.getInt8(at + d) * scale
+      return view.getInt8(base + this.byteOf(which, slot, d)) * scale
     })
+  }
+
+  // Where a byte of a kv8 key [dim / 4][32][4] or value [32 / 2][dim][2] lies in its head page.
+  private byteOf(which: number, slot: number, d: number): number {
+    if (which === 0) return Math.floor(d / 4) * 4 * pageTokens + slot * 4 + (d % 4)
+    return pageTokens * this.kv.headDim + Math.floor(slot / 2) * 2 * this.kv.headDim + d * 2 + (slot % 2)
   }
 }
 

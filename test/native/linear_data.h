@@ -94,6 +94,8 @@ inline Buffer random_weights(Dtype dtype, int64_t rows, int64_t cols, Random& ra
   const Block block = block_of(dtype);
   const bool super = block.values == 256;
   for (size_t at = 0; at < w.size; at += size_t(block.bytes)) {
+    // A third of the blocks are at the limit of their format: against saturated activations, the worst 16-bit sums.
+    if (random() % 3 == 0) std::memset(w.get() + at, dtype == Dtype::q8_0 ? 0x80 : 0xff, size_t(block.bytes));
     uint8_t* d = w.get() + at + (dtype == Dtype::q6_k ? 208 : 0);
     put_half(d, small(random) * (super ? 0.02f : 1.0f));
     if (dtype != Dtype::q6_k && dtype != Dtype::q8_0) {

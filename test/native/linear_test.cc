@@ -76,7 +76,7 @@ float float_at(Dtype dtype, const uint8_t* row, int k) {
 struct Expected {
   float value;
   double exact;
-  double magnitude;  // Σ |w·x|, what a relative error is relative to
+  double magnitude;  // Σ of the terms' absolute values, what a relative error is relative to
 };
 
 Expected dot_quantised(const std::vector<Value>& w, bool halves, bool minimum, const Rows& x, int64_t t) {
@@ -91,9 +91,10 @@ Expected dot_quantised(const std::vector<Value>& w, bool halves, bool minimum, c
       out.value = std::fma(float(isum), weight, out.value);
       for (int k = from; k < from + step; ++k) {
         const Value& v = w[size_t(k)];
-        const double term = (double(v.d) * v.w + (minimum ? v.m : 0)) * x.q(t)[k] * double(scale);
-        out.exact += term;
-        out.magnitude += std::fabs(term);
+        const double product = double(v.d) * v.w * x.q(t)[k] * scale;
+        const double least = minimum ? double(v.m) * x.q(t)[k] * scale : 0;
+        out.exact += product + least;
+        out.magnitude += std::fabs(product) + std::fabs(least);
       }
     }
     if (minimum) out.value = std::fma(w[size_t(g * kGroup)].m, scale * float(x.sum(t)[g]), out.value);

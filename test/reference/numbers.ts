@@ -43,12 +43,13 @@ export function roundHalfEven(x: number): number {
   return low % 2 === 0 ? low : low + 1
 }
 
-/** s8 values with one scale: scale = max|x| / 127, q = round(x / scale), all in f32. */
+/** s8 values with one scale: scale = max|x| / 127, q = round(x · (127 / max|x|)), all in f32. */
 export function quantize(x: Float32Array): { q: Int8Array; scale: number } {
   let max = 0
   for (const v of x) max = Math.max(max, Math.abs(v))
-  const scale = Math.fround(max / 127)
-  const q = Int8Array.from(x, (v) => (scale === 0 ? 0 : roundHalfEven(Math.fround(v / scale))))
+  const scale = max < 1e-35 ? 0 : Math.fround(max / 127)
+  const inverse = Math.fround(127 / max)
+  const q = Int8Array.from(x, (v) => (max < 1e-35 ? 0 : roundHalfEven(Math.fround(v * inverse))))
   return { q, scale }
 }
 

@@ -35,10 +35,39 @@ export function checkoutFixture(name: string, folder: string): string {
   return target
 }
 
+/** The real model of the tests (make_real_model.py): a text, and what float32 says of it. */
+export function expectedOfRealModel(): Pick<Expected, 'tokens' | 'next'> {
+  const { floats, ints } = readExpected('smollm2-135m')
+  return { tokens: ints('tokens'), next: floats('next') }
+}
+
+/** The GGUF files of test/fixtures/gguf (make_gguf.py). */
+export const GGUF_FILES = ['llama', 'qwen2', 'qwen3'] as const
+
+export interface ExpectedGguf {
+  path: string
+  tokens: number[]
+  /** With our rounding of activations, computed by PyTorch; `exact` is without it. */
+  next: Float32Array
+  exact: Float32Array
+  short: { tokens: number[]; next: Float32Array }[]
+}
+
+export function expectedOfGguf(name: string): ExpectedGguf {
+  const { tensors, floats, ints } = readExpected('gguf', `${name}.expected.safetensors`)
+  const [count, length] = tensors.get('short_tokens')!.shape as [number, number]
+  const tokens = ints('short_tokens')
+  const next = floats('short_next')
+  const short = Array.from({ length: count }, (_, i) => ({
+    tokens: tokens.slice(i * length, (i + 1) * length),
+    next: next.slice(i * (length - 1), (i + 1) * (length - 1)),
+  }))
+  const path = join(FIXTURES, 'gguf', `${name}.gguf`)
+  return { path, tokens: ints('tokens'), next: floats('next'), exact: floats('exact'), short }
+}
+
 export function expectedOf(name: string): Expected {
-  const tensors = readTensors(join(FIXTURES, name, 'expected.safetensors'))
-  const floats = (key: string) => new Float32Array(tensors.get(key)!.bytes)
-  const ints = (key: string) => [...new Int32Array(tensors.get(key)!.bytes)]
+  const { tensors, floats, ints } = readExpected(name)
   const logprobs = floats('logprobs')
   const vocabulary = tensors.get('logprobs')!.shape[1]!
   const distributions = ints('rows').map(
@@ -51,6 +80,13 @@ export function expectedOf(name: string): Expected {
     hiddenMean: floats('hidden_mean'),
     hiddenLast: floats('hidden_last'),
   }
+}
+
+function readExpected(folder: string, file = 'expected.safetensors') {
+  const tensors = readTensors(join(FIXTURES, folder, file))
+  const floats = (key: string) => new Float32Array(tensors.get(key)!.bytes)
+  const ints = (key: string) => [...new Int32Array(tensors.get(key)!.bytes)]
+  return { tensors, floats, ints }
 }
 
 function readTensors(path: string): Map<string, { shape: number[]; bytes: ArrayBuffer }> {

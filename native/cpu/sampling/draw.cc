@@ -9,12 +9,16 @@
 namespace kvasir::cpu {
 namespace {
 
-bool before(const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
+// The order of preference. A lambda, so that the algorithms inline it.
+constexpr auto before = [](const Candidate& a, const Candidate& b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+};
 
 void gather(const float* logits, int64_t vocab, float max, float by, float least, const SampleScans& scans,
             SamplerBuffers& buffers) {
   buffers.ids.resize(vocab);
   const int64_t count = scans.at_least(logits, vocab, least, buffers.ids.data());
+  buffers.ids.resize(count);
   buffers.values.resize(count);
   buffers.weights.resize(count);
   for (int64_t i = 0; i < count; ++i) buffers.values[i] = logits[buffers.ids[i]];
@@ -122,8 +126,15 @@ int32_t draw(const SamplerParams& params, const float* logits, int64_t vocab, in
   }
   if (by_mass) kept.resize(nucleus(kept, params.top_p * (top_k ? mass(kept, 0, kept.size()) : everything)));
   if (by_peak) std::erase_if(kept, [&](const Candidate& c) { return c.weight < params.min_p && c.id != best; });
-  std::sort(kept.begin(), kept.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
-  return kept.empty() ? static_cast<int32_t>(best) : walk(kept, uniform);
+  if (kept.empty()) return static_cast<int32_t>(best);
+  // In ascending id again: those of all gathered that do not come after the last of the kept.
+  const Candidate last = *std::max_element(kept.begin(), kept.end(), before);
+  size_t n = 0;
+  for (size_t i = 0; i < buffers.ids.size() && n < kept.size(); ++i) {
+    const Candidate one = {buffers.values[i], buffers.ids[i], buffers.weights[i]};
+    if (!before(last, one)) kept[n++] = one;
+  }
+  return walk(kept, uniform);
 }
 
 }  // namespace kvasir::cpu

@@ -1,0 +1,110 @@
+// A chat model for generateText(), streamText() and the rest of the AI SDK.
+import type {
+  LanguageModelV3,
+  LanguageModelV3CallOptions,
+  LanguageModelV3FinishReason,
+  LanguageModelV3GenerateResult,
+  LanguageModelV3StreamPart,
+  LanguageModelV3StreamResult,
+  LanguageModelV3Usage,
+} from '@ai-sdk/provider'
+import type { Answer } from '../engine/answer.ts'
+import type { Generation } from '../engine/generation.ts'
+import type { GenerateOptions } from '../engine/types.ts'
+import { abortReason, type Model, PROVIDER } from './model.ts'
+import { PartWriter } from './parts.ts'
+import { conversation } from './prompt.ts'
+
+export class LanguageModel implements LanguageModelV3 {
+  readonly specificationVersion = 'v3'
+  readonly provider = PROVIDER
+  readonly supportedUrls = {}
+
+  constructor(
+    readonly modelId: string,
+    private readonly model: () => Promise<Model>,
+  ) {}
+
+  async doGenerate(call: LanguageModelV3CallOptions): Promise<LanguageModelV3GenerateResult> {
+    const { generation, warnings } = await this.start(call)
+    const writer = new PartWriter(() => {})
+    try {
+      const answer = await generation
+      writer.push(answer.text)
+      writer.end()
+      return {
+        content: writer.content,
+        finishReason: finishReason(answer, writer),
+        usage: usage(answer),
+        response: { modelId: this.modelId, timestamp: new Date() },
+        warnings,
+      }
+    } catch (error) {
+      throw abortReason(error, call.abortSignal)
+    }
+  }
+
+  async doStream(call: LanguageModelV3CallOptions): Promise<LanguageModelV3StreamResult> {
+    const { generation, warnings } = await this.start(call)
+    const { modelId } = this
+    const stream = new ReadableStream<LanguageModelV3StreamPart>({
+      async start(controller) {
+        const emit = (part: LanguageModelV3StreamPart) => controller.enqueue(part)
+        const writer = new PartWriter(emit)
+        emit({ type: 'stream-start', warnings })
+        emit({ type: 'response-metadata', modelId, timestamp: new Date() })
+        try {
+          for await (const { text } of generation) writer.push(text)
+          const answer = await generation
+          writer.end()
+          emit({ type: 'finish', finishReason: finishReason(answer, writer), usage: usage(answer) })
+          controller.close()
+        } catch (error) {
+          controller.error(abortReason(error, call.abortSignal))
+        }
+      },
+      cancel: () => generation.abort(),
+    })
+    return { stream }
+  }
+
+  private async start(call: LanguageModelV3CallOptions) {
+    const llm = await this.model()
+    const { messages, warnings } = conversation(call)
+    // In a box: a generation is a promise, and await would wait for it.
+    return { generation: llm.chat(messages, chatOptions(call)) as Generation, warnings }
+  }
+}
+
+function chatOptions(call: LanguageModelV3CallOptions): GenerateOptions {
+  const options = {
+    maxTokens: call.maxOutputTokens,
+    temperature: call.temperature,
+    topP: call.topP,
+    topK: call.topK,
+    presencePenalty: call.presencePenalty,
+    frequencyPenalty: call.frequencyPenalty,
+    stop: call.stopSequences,
+    seed: call.seed,
+    signal: call.abortSignal,
+    ...call.providerOptions?.[PROVIDER],
+  }
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+function finishReason({ finishReason: raw }: Answer, { calledTools }: PartWriter): LanguageModelV3FinishReason {
+  if (calledTools) return { unified: 'tool-calls', raw }
+  return { unified: raw === 'abort' ? 'other' : raw, raw }
+}
+
+function usage({ usage: { promptTokens, cachedTokens, completionTokens } }: Answer): LanguageModelV3Usage {
+  return {
+    inputTokens: {
+      total: promptTokens,
+      noCache: promptTokens - cachedTokens,
+      cacheRead: cachedTokens,
+      cacheWrite: undefined,
+    },
+    outputTokens: { total: completionTokens, text: undefined, reasoning: undefined },
+  }
+}

@@ -1,0 +1,122 @@
+// What the facts mean: one line for each, and for what is wrong or could be better, what to do about it.
+import type { Machine } from './machine.ts'
+import type { AddonFacts, LoadFacts, Probe } from './probe.ts'
+
+export interface Finding {
+  label: string
+  text: string
+  /** What to do about it; with `failed` Kvasir cannot work before it is done. */
+  advice?: string
+  failed?: boolean
+}
+
+export interface Facts {
+  versions: { kvasir: string; runtime: string; system: string }
+  machine: Machine
+  addon: Probe<AddonFacts>
+  cache: { folder: string; writable: boolean; free: number; models: { file: string; bytes: number }[] }
+  /** The model that was tried, or null when there is none on this machine. */
+  model: string | null
+  load: Probe<LoadFacts> | null
+  /** Environment variables that change what is chosen. */
+  overrides: Record<string, string>
+}
+
+const GB = 1e9
+const size = (bytes: number) => (bytes < GB ? `${(bytes / 1e6).toFixed(0)} MB` : `${(bytes / GB).toFixed(1)} GB`)
+
+export function findings(facts: Facts): Finding[] {
+  const { versions, overrides } = facts
+  const set = Object.entries(overrides).map(([name, value]) => `${name}=${value}`)
+  return [
+    { label: 'kvasir', text: `${versions.kvasir} on ${versions.runtime}, ${versions.system}` },
+    ...(set.length > 0 ? [{ label: 'environment', text: set.join(', ') }] : []),
+    addonFinding(facts),
+    ...kernelFindings(facts),
+    coreFinding(facts),
+    memoryFinding(facts),
+    cacheFinding(facts),
+    ...loadFindings(facts),
+  ]
+}
+
+function addonFinding({ addon }: Facts): Finding {
+  if (addon.ok) return { label: 'addon', text: addon.value.file }
+  return { label: 'addon', text: addon.reason, failed: true, advice: addonAdvice(addon.reason) }
+}
+
+function addonAdvice(reason: string): string {
+  if (/SIGILL/.test(reason))
+    return 'The addon met an instruction that this processor lacks: set KVASIR_ISA=baseline and report it.'
+  if (/KVASIR_ISA/.test(reason)) return 'Unset KVASIR_ISA, or name a set that this processor has.'
+  if (/GLIBC/.test(reason))
+    return 'The system is older than the addon: build it here with npm_config_build_from_source=1 npm rebuild kvasir.'
+  return 'Install kvasir with its optional files and scripts, or build it: npm_config_build_from_source=1 npm rebuild kvasir (CMake and a C++20 compiler).'
+}
+
+function kernelFindings({ addon, machine, overrides }: Facts): Finding[] {
+  if (!addon.ok) return []
+  const { isa } = addon.value
+  const why = overrides['KVASIR_ISA']
+    ? 'as KVASIR_ISA says'
+    : `the best of ${machine.isas.join(', ')} that this processor has`
+  const finding: Finding = { label: 'kernels', text: `${isa}, ${why}` }
+  if (isa === 'baseline' && process.arch === 'x64')
+    finding.advice = 'Without AVX2 answers come several times slower: use another machine, or a smaller model.'
+  else if (overrides['KVASIR_ISA'] && isa !== machine.isas[0])
+    finding.advice = `Unset KVASIR_ISA to use ${machine.isas[0]}.`
+  return [finding]
+}
+
+function coreFinding({ addon, machine }: Facts): Finding {
+  const { cpu, threads, cpuQuota } = machine
+  const used = addon.ok ? `${addon.value.cores} threads will compute, one for each core` : `${threads} hardware threads`
+  const quota = cpuQuota === null ? '' : `; the cgroup allows ${cpuQuota.toFixed(1)} CPUs`
+  const finding: Finding = { label: 'processor', text: `${cpu}: ${used} of ${threads} hardware threads${quota}` }
+  if (!addon.ok) finding.text = `${cpu}: ${used}${quota}`
+  if (cpuQuota !== null && addon.ok && addon.value.cores > cpuQuota)
+    finding.advice = `More threads than the cgroup's quota are throttled: load(…, { threads: ${Math.max(1, Math.floor(cpuQuota))} }).`
+  return finding
+}
+
+function memoryFinding({ machine }: Facts): Finding {
+  const { memory, available, memoryLimit, memoryUsed } = machine
+  const limit = memoryLimit === null ? '' : `; the cgroup allows ${size(memoryLimit)}, ${size(memoryUsed ?? 0)} in use`
+  const usable = Math.min(available, memoryLimit === null ? available : memoryLimit - (memoryUsed ?? 0))
+  const finding: Finding = { label: 'memory', text: `${size(available)} of ${size(memory)} available${limit}` }
+  if (usable < GB)
+    finding.advice = 'Less than 1 GB is left: load with a small context ({ context: 2048, maxSequences: 1 }).'
+  return finding
+}
+
+function cacheFinding({ cache }: Facts): Finding {
+  const { folder, writable, free, models } = cache
+  const list = models.map(({ file, bytes }) => `${file} (${size(bytes)})`).join(', ') || 'no model'
+  const finding: Finding = { label: 'models', text: `${folder}, ${size(free)} free: ${list}` }
+  if (!writable) finding.advice = `Nothing can be written to ${folder}: set KVASIR_CACHE to a folder that is yours.`
+  else if (free < GB) finding.advice = 'The disk is nearly full: remove models, or set KVASIR_CACHE to another disk.'
+  return finding
+}
+
+function loadFindings({ model, load, addon }: Facts): Finding[] {
+  if (!addon.ok) return []
+  if (model === null || load === null)
+    return [{ label: 'test', text: 'no model to try', advice: 'kvasir pull smollm2:135m brings a small one.' }]
+  if (!load.ok)
+    return [
+      {
+        label: 'test',
+        text: `${model}: ${load.reason}`,
+        failed: true,
+        advice: 'kvasir inspect MODEL tells what the file holds.',
+      },
+    ]
+  const { loadMs, tokensPerSecond, firstTokenMs, peakMemory, threads } = load.value
+  const figures = [
+    `loaded in ${loadMs.toFixed(0)} ms`,
+    `first token ${firstTokenMs.toFixed(0)} ms`,
+    `${tokensPerSecond.toFixed(0)} tokens/s on ${threads} threads`,
+    `peak memory ${size(peakMemory)}`,
+  ]
+  return [{ label: 'test', text: `${model}: ${figures.join(', ')}` }]
+}

@@ -72,7 +72,7 @@ describe('replay', () => {
     )
     const [qos, vllm] = summaries.map(({ classes }) => classes.interactive.attained) as [number, number]
     expect(qos).toBeGreaterThan(vllm + 0.2)
-    const svg = picture('a < b', summaries)
+    const svg = picture('a < b', 'a device', summaries)
     expect(svg).toMatch(/^<svg .*<text[^>]*>a &lt; b<.*<\/svg>\n$/s)
     expect(svg).toContain(`${(100 * qos).toFixed(1)} %`)
   })

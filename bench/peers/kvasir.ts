@@ -6,6 +6,7 @@ const [model, threads, maxSequences, context] = process.argv.slice(2)
 
 serveTasks((require('kvasir/package.json') as { version: string }).version, async () => {
   const llm = await load(model!, {
+    prefixCache: false, // every round computes its prompts, as the peers do
     threads: Number(threads),
     maxSequences: Number(maxSequences),
     context: Number(context),

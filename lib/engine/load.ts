@@ -1,5 +1,6 @@
 // From a name to a model that answers: resolve, open, compile, map, start.
 
+import { setImmediate as turn } from 'node:timers/promises'
 import { pagesFor } from '../cache/block-allocator.ts'
 import { chatTemplate } from '../chat/template.ts'
 import { type CompiledProgram, compile } from '../compiler/compile.ts'
@@ -66,7 +67,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   try {
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
-    const programs = compileAll(checkpoint, memory.limits, await vectorOf(checkpoint, files, 'rope_freqs.weight'))
+    const programs = await compileAll(checkpoint, memory.limits, await vectorOf(checkpoint, files, 'rope_freqs.weight'))
     const weights = native().createWeights(await bindWeights(programs.at(-1)!.weights, checkpoint, files))
     const codec = await tokenizer
     const executor = native().createExecutor({
@@ -110,8 +111,12 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   }
 }
 
-/** One program for each output; they share the weights of the last. */
-export function compileAll(checkpoint: Checkpoint, limits: Limits, ropeFactors?: Float32Array): CompiledProgram[] {
+/** One program for each output; they share the weights of the last. Lets the event loop turn after every few ms. */
+async function compileAll(
+  checkpoint: Checkpoint,
+  limits: Limits,
+  ropeFactors?: Float32Array,
+): Promise<CompiledProgram[]> {
   const formats = (name: string) => {
     const tensor = checkpoint.tensors.get(name)
     return FORMATS[(tensor ?? tensorOf(checkpoint, name)).dtype].code as Dtype
@@ -125,7 +130,9 @@ export function compileAll(checkpoint: Checkpoint, limits: Limits, ropeFactors?:
   const programs: CompiledProgram[] = []
   for (const output of OUTPUTS) {
     const graph = buildGraph(checkpoint.config, { output, ...(ropeFactors && { ropeFactors }) })
+    await turn()
     programs.push(compile(graph, { formats, limits: symbols, weights: programs.at(-1)?.weights ?? [] }))
+    await turn()
   }
   return programs
 }

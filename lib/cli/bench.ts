@@ -79,9 +79,9 @@ export async function benchCommand(args: string[]): Promise<void> {
       if (values.json)
         process.stdout.write(`${JSON.stringify({ bench: 'replay', trace: basename(path), ...summary })}\n`)
     }
-  const title = `${basename(path)}: ${trace.length} requests, ${profile.about}`
-  if (!values.json) process.stdout.write(`${title}\n\n${table(summaries)}`)
-  if (values.svg !== undefined) await writeFile(values.svg, picture(title, summaries))
+  const title = `${basename(path)}: ${trace.length} requests`
+  if (!values.json) process.stdout.write(`${title}, ${profile.about}\n\n${table(summaries)}`)
+  if (values.svg !== undefined) await writeFile(values.svg, picture(title, profile.about, summaries))
 }
 
 /** Requests that the device could run at all. */

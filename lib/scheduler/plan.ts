@@ -32,8 +32,6 @@ export class StepPlan<S extends Scheduled = Scheduled> {
   blocks = 0
   /** Pairs of a token and one that it sees. */
   attention = 0
-  /** Milliseconds that it is expected to take; 0 as long as nothing is known. */
-  ms = 0
 
   constructor(
     readonly step: number,

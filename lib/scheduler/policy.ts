@@ -22,8 +22,8 @@ export class Policy<S extends Scheduled = Scheduled> {
     return this.line.length
   }
 
-  /** `seq` arrives. */
-  push(seq: S, _time: StepTime): void {
+  /** `seq` arrives; its first `cached` tokens need not be computed, as far as one can say now. */
+  push(seq: S, _time: StepTime, _cached: number): void {
     this.line.push(seq)
   }
 

@@ -38,6 +38,11 @@ export class PrefixCache {
     return { ...this.counts, pages: this.blocks.cached }
   }
 
+  /** Tokens at the beginning of `seq` that are cached now. */
+  find(seq: Scheduled): number {
+    return seq.salt === undefined ? 0 : this.tree.match(seq, seq.salt, seq.length - 1).tokens
+  }
+
   /** `seq`, which has no pages yet, gets those that hold its beginning. At least one token is left to compute. */
   begin(seq: Scheduled): void {
     this.last = undefined

@@ -68,7 +68,9 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     seq.arrival = this.clock()
     seq.due = seq.arrival + seq.targets.ttftMs
     seq.deadline += seq.arrival
-    this.policy.push(seq, this.time(seq.program))
+    // A deadline is worth a look into the cache: can it be met at all?
+    const cached = seq.deadline < Infinity ? (this.capacity.prefixes?.find(seq) ?? 0) : 0
+    this.policy.push(seq, this.time(seq.program), cached)
   }
 
   /** The next step with its memory reserved; undefined when nothing can run before a step in flight has ended. */
@@ -123,8 +125,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
 
   private planProgram(program: number): StepPlan<S> {
     const plan = new StepPlan<S>(this.step + 1, program)
-    const time = this.time(program)
-    this.outlook.reset(time)
+    this.outlook.reset(this.time(program))
     this.room.makeWay(this.running, this.outlook.now, plan)
     this.collectPrompts(program)
     if (this.policy.mixes) {
@@ -134,7 +135,6 @@ export class Scheduler<S extends Scheduled = Scheduled> {
       this.computePrompts(plan, true)
       if (plan.chunks.length === 0) this.continueStreams(plan)
     }
-    if (time.ready) plan.ms = time.predict(plan.work())
     return plan
   }
 

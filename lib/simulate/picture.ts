@@ -14,12 +14,13 @@ const COLORS: Readonly<Record<string, string>> = {
   sglang: '#9333ea',
 }
 
-export function picture(title: string, summaries: readonly Summary[]): string {
+export function picture(title: string, about: string, summaries: readonly Summary[]): string {
   const parts: string[] = []
-  let y = 56
+  let y = 76
   const text = (x: number, at: number, content: string, extra = '') =>
     parts.push(`<text x="${x}" y="${at}"${extra}>${escaped(content)}</text>`)
   text(16, 28, title, ' font-size="15" font-weight="600"')
+  text(16, 46, about)
   for (const priority of PRIORITIES) {
     const { ttftMs, tpotMs } = summaries[0]!.targets[priority]
     text(16, y, `${priority}: first token within ${ttftMs} ms, then one every ${tpotMs} ms`, ' font-weight="600"')

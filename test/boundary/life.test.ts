@@ -114,5 +114,11 @@ async function useAndForget(): Promise<void> {
 async function idle(llm: Llm): Promise<void> {
   while (llm.stats().running > 0) await new Promise((resolve) => setTimeout(resolve, 5))
   const { pages, ...rest } = llm.stats()
-  expect(rest).toMatchObject({ requests: 0, running: 0, waiting: 0, freePages: pages, freeSlots: llm.info.maxSequences })
+  expect(rest).toMatchObject({
+    requests: 0,
+    running: 0,
+    waiting: 0,
+    freePages: pages,
+    freeSlots: llm.info.maxSequences,
+  })
 }

@@ -1,10 +1,13 @@
 // The kvasir command as a process of its own, on the built package and the real model.
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { testModel } from '../support/model.ts'
+import { temporaryFolder } from '../support/temporary.ts'
 
 const main = join(__dirname, '..', '..', 'dist', 'cli', 'main.js')
+const folder = temporaryFolder()
 let model: string
 
 beforeAll(async () => {
@@ -27,7 +30,8 @@ describe('kvasir', () => {
   it('lists its commands', () => {
     const { status, stdout, stderr } = kvasir(['help'])
     expect([status, stderr]).toEqual([0, ''])
-    for (const name of ['chat', 'generate', 'pull', 'inspect', 'quantize']) expect(stdout).toMatch(`kvasir ${name}`)
+    for (const name of ['chat', 'generate', 'pull', 'inspect', 'quantize', 'bench'])
+      expect(stdout).toMatch(`kvasir ${name}`)
     expect(kvasir([])).toEqual({ status: 2, stdout, stderr: '' })
   })
 
@@ -47,12 +51,35 @@ describe('kvasir', () => {
     [['chat', 'MODEL', 'hi', '-t', 'warm'], /^kvasir chat: --temperature: expected a number, found "warm"\n$/],
     [['chat', 'MODEL', 'hi', '-t', '9'], /^kvasir chat: temperature: expected a number from 0 up to 2, found 9\n$/],
     [['chat', 'MODEL', 'hi', '--kv', 'f8'], /^kvasir chat: kv: expected 'kv8' or 'f16' or 'f32', found 'f8'\n$/],
+    [['bench', 'replay'], /^kvasir bench: expected a trace: kvasir bench replay TRACE\n$/],
+    [['bench', 'replay', 'x.csv', '--policy', 'lifo'], /^kvasir bench: --policy lifo: expected one of qos, fcfs, /],
+    [['bench', 'replay', 'x.csv', '--scale', '0'], /^kvasir bench: --scale: expected numbers above 0 .* found "0"\n$/],
+    [['bench', 'replay', 'no-such.csv'], /^kvasir bench: no trace at no-such\.csv\n$/],
     [['chat', 'MODEL'], /^kvasir chat: nothing to answer/],
   ])('%j fails in one sentence and status 1', (args, message) => {
     const { status, stdout, stderr } = kvasir(args.map((arg) => (arg === 'MODEL' ? model : arg)))
     expect([status, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(message)
   })
+})
+
+it('kvasir bench replay prints a table, lines of JSON, and a picture', () => {
+  const trace = join(__dirname, '..', '..', 'bench', 'data', 'azure-llm-2023-conv-600.csv')
+  const table = kvasir(['bench', 'replay', trace, '--requests', '100'])
+  expect(table.stderr).toBe('')
+  expect(table.stdout).toMatch(/^azure-llm-2023-conv-600\.csv: 100 requests, .*\n\n +qos +fcfs +vllm +sglang\n/)
+  const svg = join(folder, 'replay.svg')
+  const lines = kvasir(['bench', 'replay', trace, '--requests', '100', '--policy', 'qos,vllm', '--json', '--svg', svg])
+  const found = lines.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(found.map(({ bench, policy }) => [bench, policy])).toEqual([
+    ['replay', 'qos'],
+    ['replay', 'vllm'],
+  ])
+  for (const { attained } of found) expect(attained).toBeGreaterThan(0.9)
+  expect(readFileSync(svg, 'utf8')).toMatch(/^<svg /)
 })
 
 describe('kvasir chat', () => {

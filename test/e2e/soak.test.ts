@@ -101,7 +101,13 @@ async function round(r: Random, roundMs: number, expected: Answer): Promise<Pick
 async function nothingIsHeld(): Promise<void> {
   for (let tries = 0; tries < 500 && llm.stats().freeSlots < llm.info.maxSequences; tries++) await wait(10)
   const { pages, ...rest } = llm.stats()
-  expect(rest).toEqual({ requests: 0, running: 0, waiting: 0, freePages: pages, freeSlots: llm.info.maxSequences })
+  expect(rest).toMatchObject({
+    requests: 0,
+    running: 0,
+    waiting: 0,
+    freePages: pages,
+    freeSlots: llm.info.maxSequences,
+  })
 }
 
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!

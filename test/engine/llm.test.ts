@@ -214,3 +214,60 @@ describe('dispose', () => {
     expect(released()).toBe(1)
   })
 })
+
+describe('service', () => {
+  it.each<[object, RegExp]>([
+    [{ priority: 'urgent' }, /^priority: expected 'interactive' or 'standard' or 'batch', found 'urgent'/],
+    [{ deadlineMs: -1 }, /^deadlineMs: expected a number above 0, found -1/],
+    [{ ttftMs: 'soon' }, /^ttftMs: expected a number above 0, found 'soon'/],
+    [{ tenant: 5 }, /^tenant: expected a string, found 5/],
+  ])('refuses %j, for every call', async (options, message) => {
+    const { llm } = model()
+    await expect(llm.generate('a', options)).rejects.toEqual(argument(message))
+    await expect(llm.embed('a', options)).rejects.toEqual(argument(message))
+    await expect(llm.score('ab', options)).rejects.toEqual(argument(message))
+  })
+
+  it('shares prefixes within a tenant, and says how much was found', async () => {
+    const { llm } = model()
+    const prompt = idsOf('x'.repeat(70))
+    const cached = async (options: object) =>
+      (await llm.generate(prompt, { maxTokens: 2, temperature: 0, ...options })).usage.cachedTokens
+    expect(await cached({})).toBe(0)
+    expect(await cached({})).toBe(69)
+    expect(await cached({ tenant: 'other' })).toBe(0)
+    expect(await cached({ tenant: 'other', priority: 'batch' })).toBe(69)
+    expect(llm.stats().prefixCache).toMatchObject({ lookups: 4, hits: 2, hitTokens: 138, newTokens: 142 })
+  })
+
+  it('computes what a score and a mean are made of, and finds the rest for the last token', async () => {
+    const { llm, executor } = model()
+    const prompt = idsOf('x'.repeat(70))
+    await llm.generate(prompt, { maxTokens: 2 })
+    const tokens = async (run: () => Promise<unknown>) => {
+      const before = executor.steps.length
+      await run()
+      return executor.steps.slice(before).reduce((sum, step) => sum + step.tokens, 0)
+    }
+    expect(await tokens(() => llm.score(prompt))).toBe(69)
+    expect(await tokens(() => llm.embed([prompt]))).toBe(70)
+    expect(await tokens(() => llm.embed([prompt], { pooling: 'last' }))).toBe(1)
+  })
+
+  it('gives up on a request whose deadline passes while it waits', async () => {
+    const { llm, executor } = model()
+    executor.automatic = false
+    const busy = Array.from({ length: 8 }, () => llm.generate('abc', { maxTokens: 4, temperature: 0 }))
+    await new Promise((resolve) => setImmediate(resolve))
+    const late = expect(llm.generate('abc', { deadlineMs: 1 })).rejects.toMatchObject({
+      code: 'KV_DEADLINE',
+      message: expect.stringMatching(/^the request waited for \d+ ms, but had a deadline after 1;/),
+    })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    executor.automatic = true
+    executor.tick() // what is queued; the next step comes by itself
+    executor.tick()
+    await late
+    await Promise.all(busy)
+  })
+})

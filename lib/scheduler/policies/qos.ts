@@ -57,8 +57,8 @@ export class Qos<S extends Scheduled> extends Policy<S> {
     for (const tenants of this.classes) for (const { line } of tenants.values()) yield* line
   }
 
-  override push(seq: S, time: StepTime): void {
-    const promptMs = time.ready ? time.prefill(0, seq.length, CHUNK) : 0
+  override push(seq: S, time: StepTime, cached: number): void {
+    const promptMs = time.ready ? time.prefill(cached, seq.length, CHUNK) : 0
     if (promptMs > seq.deadline - seq.arrival)
       throw new KvasirError(
         'KV_DEADLINE',

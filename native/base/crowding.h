@@ -1,6 +1,6 @@
 // Tells a team how many of its threads to use. When a host gives a core to another program, every barrier waits for the
-// thread that lost it, and two threads can be slower than one by far. A team whose threads wait for more than a third
-// of the time does without one of them for a while, then tries again.
+// thread that lost it, and two threads can be slower than one by far. A team whose threads wait for more than two fifths
+// of the time, twice in a row, does without one of them for a while, then tries again.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,9 @@ class Crowding {
     busy_ += elapsed;
     lost_ += lost;
     if (busy_ < kWindow) return;
-    if (lost_ * 3 > busy_) {
+    crowded_ = lost_ * 5 > busy_ * 2 ? crowded_ + 1 : 0;
+    if (crowded_ == kVerdicts) {
+      crowded_ = 0;
       --active_;
       retry_at_ = now + pause_;
       pause_ = std::min(2 * pause_, kLongestPause);
@@ -40,13 +42,15 @@ class Crowding {
 
  private:
   static constexpr int64_t kMs = 1'000'000;
-  static constexpr int64_t kWindow = 8 * kMs;  // of computing, before a verdict
+  static constexpr int64_t kWindow = 10 * kMs;  // of computing, before a verdict
+  static constexpr int kVerdicts = 2;           // against the team, one after the other
   static constexpr int64_t kShortestPause = 50 * kMs;
   static constexpr int64_t kLongestPause = 1600 * kMs;
   static constexpr int64_t kCalm = 500 * kMs;  // undisturbed for so long: the crowd is gone
 
   const int threads_;
   int active_;
+  int crowded_ = 0;
   int64_t busy_ = 0;
   int64_t lost_ = 0;
   int64_t retry_at_ = 0;

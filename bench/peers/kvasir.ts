@@ -17,7 +17,10 @@ serveTasks((require('kvasir/package.json') as { version: string }).version, asyn
     const tokens = await Promise.all(
       prompts.map(async (prompt) => {
         const ids: number[] = []
-        for await (const piece of llm.generate(prompt, { temperature: 0, maxTokens: generate, ignoreEos: true })) {
+        // Many prompts at once are work for throughput; nobody watches these streams.
+        const priority = prompts.length > 1 ? 'batch' : 'standard'
+        const options = { temperature: 0, maxTokens: generate, ignoreEos: true, priority } as const
+        for await (const piece of llm.generate(prompt, options)) {
           first ||= performance.now()
           ids.push(...piece.tokens)
         }

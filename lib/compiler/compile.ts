@@ -37,11 +37,25 @@ export interface CompiledProgram {
 }
 
 export function compile(graph: Graph, options: CompileOptions): CompiledProgram {
+  const passes = compiling(graph, options)
+  for (;;) {
+    const { done, value } = passes.next()
+    if (done) return value
+  }
+}
+
+/** compile() pass by pass: yields after each, for a caller with something else to do in between. */
+export function* compiling(graph: Graph, options: CompileOptions): Generator<void, CompiledProgram> {
   verify(graph)
+  yield
   const { limits } = options
   const list = new WeightList(options.weights)
-  const code = fuse(graph, precision(graph, options.formats), list)
+  const precise = precision(graph, options.formats)
+  yield
+  const code = fuse(graph, precise, list)
+  yield
   const rolled = roll(code)
+  yield
   const arena = placeValues(rolled, limits)
   const items = options.repeat === false ? unroll(rolled) : rolled
   const tape = emit({ items, arena, weights: list.all, limits, kv: kvShape(graph) })

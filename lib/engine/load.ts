@@ -3,7 +3,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { pagesFor } from '../cache/block-allocator.ts'
 import { chatTemplate } from '../chat/template.ts'
-import { type CompiledProgram, compile } from '../compiler/compile.ts'
+import { type CompiledProgram, compiling } from '../compiler/compile.ts'
 import { fromNative } from '../errors.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
@@ -111,7 +111,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   }
 }
 
-/** One program for each output; they share the weights of the last. Lets the event loop turn after every few ms. */
+/** One program for each output; they share the weights of the last. */
 async function compileAll(
   checkpoint: Checkpoint,
   limits: Limits,
@@ -131,8 +131,17 @@ async function compileAll(
   for (const output of OUTPUTS) {
     const graph = buildGraph(checkpoint.config, { output, ...(ropeFactors && { ropeFactors }) })
     await turn()
-    programs.push(compile(graph, { formats, limits: symbols, weights: programs.at(-1)?.weights ?? [] }))
-    await turn()
+    const passes = compiling(graph, { formats, limits: symbols, weights: programs.at(-1)?.weights ?? [] })
+    programs.push(await inTurns(passes))
   }
   return programs
+}
+
+/** Runs `work` to its end, and lets the event loop turn wherever it yields. */
+async function inTurns<T>(work: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+    await turn()
+  }
 }

@@ -14,6 +14,7 @@ export { type LoadOptions, load } from './engine/load.ts'
 export type { Timings } from './engine/request.ts'
 export type {
   ChatMessage,
+  ChatOptions,
   EmbedOptions,
   GenerateOptions,
   ModelInfo,

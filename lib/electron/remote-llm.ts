@@ -5,7 +5,15 @@ import { disposed } from '../engine/engine.ts'
 import type { Listener } from '../engine/generate-request.ts'
 import { Generation } from '../engine/generation.ts'
 import type { LoadOptions } from '../engine/load.ts'
-import type { ChatMessage, EmbedOptions, GenerateOptions, ModelInfo, Prompt, ScoreOptions } from '../engine/types.ts'
+import type {
+  ChatMessage,
+  ChatOptions,
+  EmbedOptions,
+  GenerateOptions,
+  ModelInfo,
+  Prompt,
+  ScoreOptions,
+} from '../engine/types.ts'
 import type { KvasirError } from '../errors.ts'
 import { signalOf } from '../sampling/check.ts'
 import { Connection } from './connection.ts'
@@ -58,7 +66,7 @@ export class RemoteLlm {
   }
 
   /** As Llm.chat(); rejects with KV_HOST, too, when the process ends. */
-  chat(messages: string | readonly ChatMessage[], options: GenerateOptions = {}): Generation {
+  chat(messages: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
     return this.generation('chat', messages, options)
   }
 

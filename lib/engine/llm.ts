@@ -10,7 +10,16 @@ import { unwatch, watch } from './forgotten.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
 import { ScoreRequest } from './score-request.ts'
-import type { ChatMessage, EmbedOptions, GenerateOptions, LlmParts, ModelInfo, Prompt, ScoreOptions } from './types.ts'
+import type {
+  ChatMessage,
+  ChatOptions,
+  EmbedOptions,
+  GenerateOptions,
+  LlmParts,
+  ModelInfo,
+  Prompt,
+  ScoreOptions,
+} from './types.ts'
 
 const ROLES = ['system', 'user', 'assistant', 'tool'] as const
 
@@ -33,12 +42,14 @@ export class Llm {
    * Rejects with KV_ARGUMENT, KV_TEMPLATE, KV_TOO_LONG, KV_DEADLINE, KV_ABORTED, KV_DISPOSED, and KV_UNSUPPORTED where the checkpoint
    * has no template (use generate()).
    */
-  chat(messages: string | readonly ChatMessage[], options: GenerateOptions = {}): Generation {
-    return this.generation(options, async () => {
+  chat(messages: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
+    const { tools, ...rest } = { ...options }
+    return this.generation(rest, async () => {
       const { template, codec } = this.parts
       if (!template)
         throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
-      const ids = await codec.encode(template(checkedMessages(messages)), false, true)
+      const text = template(checkedMessages(messages), { tools: checkedTools(tools) })
+      const ids = await codec.encode(text, false, true)
       if (ids.length > 0) return ids
       throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
     })
@@ -167,6 +178,14 @@ export class Llm {
   private checkAlive(): void {
     if (this.disposal) throw disposed()
   }
+}
+
+function checkedTools(tools: readonly object[] = []): readonly object[] {
+  if (!Array.isArray(tools)) throw expected('tools', 'a list of tools', tools)
+  tools.forEach((tool, i) => {
+    if (typeof tool !== 'object' || tool === null) throw expected(`tools[${i}]`, 'an object', tool)
+  })
+  return tools
 }
 
 function checkedMessages(messages: string | readonly ChatMessage[]): readonly ChatMessage[] {

@@ -16,6 +16,11 @@ export interface GenerateOptions extends SamplingOptions, Service {
   signal?: AbortSignal
 }
 
+export interface ChatOptions extends GenerateOptions {
+  /** Functions that the model may call, as JSON Schema in the form of OpenAI's API; the chat template shows them to it. */
+  tools?: readonly object[]
+}
+
 export interface EmbedOptions extends Service {
   /** mean: of the last layer over all tokens (default). last: its value at the last token. */
   pooling?: Pooling
@@ -65,7 +70,7 @@ export interface LlmParts {
   engine: Engine
   codec: TextCodec
   /** The checkpoint's chat template, ready for the model to answer; null where it has none. */
-  template: ((messages: readonly ChatMessage[]) => string) | null
+  template: ((messages: readonly ChatMessage[], options?: Pick<ChatOptions, 'tools'>) => string) | null
   /** Ids that end an answer. */
   stopTokens: readonly number[]
   /** Numbers of the programs in a step's first word. */

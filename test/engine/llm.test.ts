@@ -67,6 +67,20 @@ describe('chat', () => {
     await expect(model().llm.chat(messages as string)).rejects.toEqual(argument(message))
   })
 
+  it('shows the template the tools', async () => {
+    const seen: unknown[] = []
+    const { llm } = model({
+      template: (messages, options) => {
+        seen.push(options?.tools)
+        return messages[0]!.content
+      },
+    })
+    const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object' } } }]
+    await llm.chat('abc', { tools, maxTokens: 1 })
+    expect(seen).toEqual([tools])
+    await expect(llm.chat('abc', { tools: ['weather'] as never })).rejects.toMatchObject({ code: 'KV_ARGUMENT' })
+  })
+
   it('without a template says what to do', async () => {
     const { llm } = model({ template: null })
     await expect(llm.chat('hi')).rejects.toMatchObject({

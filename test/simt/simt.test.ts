@@ -1,0 +1,102 @@
+// CUDA kernels in the emulator of native/simt: what it must find in kernels with planted bugs, and that our kernels give the
+// reference's values with nothing to find, in several orders of their threads.
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+
+const root = join(__dirname, '../..')
+const build = join(root, 'build/test-simt')
+const seeds = [0, 1, 2, 3]
+
+interface Result {
+  name: string
+  error: number
+  findings: Record<string, string>
+  mma: number
+  bankConflicts: number
+  globalSectors: number
+  globalRead: number
+  globalWritten: number
+}
+
+const run = (program: string, ...args: string[]): Result[] =>
+  execFileSync(join(build, program), args, { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+
+// bf16 keeps 8 bits: half a unit in the last place, relative to the largest value. Integer kernels are exact.
+const bounds: Record<string, number> = {
+  rms_norm_f32: 1e-6,
+  rms_norm_bf16: 2 ** -8,
+  swiglu_bf16: 2 ** -8,
+  gemm_bf16: 1e-6,
+  gemm_s8: 0,
+}
+const boundOf = (name: string): number => {
+  const bound = bounds[name.split(' ')[0] ?? '']
+  if (bound === undefined) throw new Error(`no bound for ${name}`)
+  return bound
+}
+
+beforeAll(() => {
+  execFileSync('cmake', ['-S', root, '-B', build, '-DCMAKE_BUILD_TYPE=Release'], { stdio: 'pipe' })
+  execFileSync('cmake', ['--build', build, '--target', 'simt_fast', 'simt_check', '-j2'], { stdio: 'pipe' })
+})
+
+describe('emulator', () => {
+  it.each(seeds)('finds every planted bug and nothing else: seed %i', (seed) => {
+    const results = run('simt_check', 'planted', `${seed}`)
+    expect(results.length).toBeGreaterThanOrEqual(28)
+    for (const { name, findings } of results) {
+      const expected = name.split(': ')[0] ?? ''
+      if (expected === 'none') expect(findings, name).toEqual({})
+      else expect(Object.keys(findings), name).toContain(expected)
+    }
+  })
+
+  it('counts bank conflicts and sectors', () => {
+    const counts = run('simt_check', 'probes').map((r) => [r.name, r.bankConflicts, r.globalSectors])
+    // Two warps. A store to shared memory reads one sector a warp first; a global probe writes four.
+    expect(counts).toEqual([
+      ['shared, stride 1', 0, 2],
+      ['shared, stride 2', 2, 2],
+      ['shared, stride 32', 62, 2],
+      ['shared, stride 33', 0, 2],
+      ['global, stride 1', 0, 16],
+      ['global, stride 8', 0, 72],
+    ])
+  })
+})
+
+describe('kernels', () => {
+  it.each(seeds)('give the reference values: seed %i', (seed) => {
+    const results = run('simt_fast', 'kernels', `${seed}`)
+    expect(new Set(results.map((r) => r.name.split(' ')[0]))).toEqual(new Set(Object.keys(bounds)))
+    for (const { name, error } of results) expect(error, name).toBeLessThanOrEqual(boundOf(name))
+  })
+
+  it.each(seeds)('have no race, stray or early access, nor bank conflict: seed %i', (seed) => {
+    const results = run('simt_check', 'kernels', `${seed}`)
+    expect(new Set(results.map((r) => r.name.split(' ')[0]))).toEqual(new Set(Object.keys(bounds)))
+    for (const { name, error, findings, bankConflicts } of results) {
+      expect(findings, name).toEqual({})
+      expect(error, name).toBeLessThanOrEqual(boundOf(name))
+      expect(bankConflicts, name).toBe(0)
+    }
+  })
+
+  it('gemm_bf16 moves and multiplies what it must and no more', () => {
+    const gemm = run('simt_check', 'kernels', '1').find((r) => r.name === 'gemm_bf16 64x64x96')
+    expect(gemm?.globalRead).toBe(2 * 64 * 96 * 2)
+    expect(gemm?.globalWritten).toBe(64 * 64 * 4)
+    expect(gemm?.mma).toBe((64 * 64 * 96) / (16 * 8 * 16))
+  })
+
+  it('keep inline assembly in ptx.h', () => {
+    const folder = join(root, 'native/cuda')
+    const files = readdirSync(folder).filter((file) => /\basm\b/.test(readFileSync(join(folder, file), 'utf8')))
+    expect(files).toEqual(['ptx.h'])
+  })
+})

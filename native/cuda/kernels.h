@@ -21,3 +21,11 @@ extern "C" __global__ void gemm_bf16(const uint16_t* a, const uint16_t* b, float
 // group is exact; groups are added in ascending order, each by one fma of the sum and the product of its scales.
 extern "C" __global__ void gemm_s8(const int8_t* a, const float* a_scale, const int8_t* b, const float* b_scale,
                                    float* y, int M, int N, int K);
+
+// y [queries, heads, D] f32 = softmax(q · kᵀ · scale) · v, where query i sees keys 0 .. keys − queries + i.
+// q [queries, heads, D], k and v [keys, kv_heads, D], bf16; keys ≥ queries, kv_heads divides heads.
+// Grid (queries / 64 rounded up, heads), blocks of 128 threads, 3 · 64 · D · 2 bytes.
+extern "C" __global__ void attention_prefill_64(const uint16_t* q, const uint16_t* k, const uint16_t* v, float* y,
+                                                int queries, int keys, int heads, int kv_heads, float scale);
+extern "C" __global__ void attention_prefill_128(const uint16_t* q, const uint16_t* k, const uint16_t* v, float* y,
+                                                 int queries, int keys, int heads, int kv_heads, float scale);

@@ -2,6 +2,7 @@
 // votes, atomics. Kernels include native/cuda/ptx.h, which brings this in.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,8 @@
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
 
+using std::max;
+using std::min;
 using dim3 = kvasir::simt::Dim3;
 
 // Calls, not variables: a variable's reads would be taken for the kernel's own.

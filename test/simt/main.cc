@@ -196,6 +196,38 @@ void run_gemm_s8(int M, int N, int K, uint64_t seed) {
   print(text("gemm_s8 ", M, "x", N, "x", K), machine, difference(y, expected));
 }
 
+void run_attention(int dim, int queries, int keys, int heads, int kv_heads, uint64_t seed) {
+  Machine machine(kCheck);
+  const auto q = halves(static_cast<size_t>(queries) * heads * dim);
+  const auto k = halves(static_cast<size_t>(keys) * kv_heads * dim), v = halves(k.size());
+  std::vector<float> y(q.size(), NAN);
+  input(machine, q, "q");
+  input(machine, k, "k");
+  input(machine, v, "v");
+  output(machine, y, "y");
+  const float scale = 1 / std::sqrt(static_cast<float>(dim));
+  const auto kernel = dim == 64 ? attention_prefill_64 : attention_prefill_128;
+  machine.launch({Dim3{up(queries, 64), static_cast<unsigned>(heads)}, Dim3{128}, 3u * 64 * dim * 2, seed},
+                 [&] { kernel(q.data(), k.data(), v.data(), y.data(), queries, keys, heads, kv_heads, scale); });
+  std::vector<double> expected(y.size());
+  for (int i = 0; i < queries; ++i)
+    for (int h = 0; h < heads; ++h) {
+      const int sees = keys - queries + i + 1;
+      std::vector<double> p(sees);
+      double sum = 0;
+      const auto row = [&](int key) { return (static_cast<size_t>(key) * kv_heads + h / (heads / kv_heads)) * dim; };
+      const size_t at = (static_cast<size_t>(i) * heads + h) * dim;
+      for (int j = 0; j < sees; ++j) {
+        for (int d = 0; d < dim; ++d) p[j] += double{bf16_to_f32(q[at + d])} * bf16_to_f32(k[row(j) + d]);
+        sum += p[j] = std::exp(p[j] * scale);
+      }
+      for (int j = 0; j < sees; ++j)
+        for (int d = 0; d < dim; ++d) expected[at + d] += p[j] / sum * bf16_to_f32(v[row(j) + d]);
+    }
+  print(text("attention_prefill_", dim, " ", queries, " of ", keys, ", heads ", heads, "/", kv_heads), machine,
+        difference(y, expected));
+}
+
 void run_kernels(uint64_t seed) {
   for (const int dim : kCheck ? std::vector{4, 576} : std::vector{4, 64, 576, 1536, 4096}) run_rms_norm(3, dim, seed);
   for (const int dim : kCheck ? std::vector{8, 1536} : std::vector{8, 576, 1536, 4096}) run_swiglu(2, dim, seed);
@@ -208,6 +240,14 @@ void run_kernels(uint64_t seed) {
     run_gemm_bf16(s.m, s.n, s.k, seed);
     run_gemm_bf16(s.m, s.n, s.k + 8, seed);
     run_gemm_s8(s.m, s.n, s.k, seed);
+  }
+  for (const int dim : {64, 128}) {
+    run_attention(dim, 1, 1, 1, 1, seed);
+    run_attention(dim, 70, 70, 2, 1, seed);
+    run_attention(dim, 5, 133, 3, 1, seed);
+    if (kCheck) continue;
+    run_attention(dim, 128, 128, 4, 2, seed);
+    run_attention(dim, 200, 333, 9, 3, seed);
   }
 }
 

@@ -33,6 +33,8 @@ const bounds: Record<string, number> = {
   swiglu_bf16: 2 ** -8,
   gemm_bf16: 1e-6,
   gemm_s8: 0,
+  attention_prefill_64: 2 ** -8,
+  attention_prefill_128: 2 ** -8,
 }
 const boundOf = (name: string): number => {
   const bound = bounds[name.split(' ')[0] ?? '']

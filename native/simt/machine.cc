@@ -63,7 +63,7 @@ void Machine::launch(const Launch& launch, const std::function<void()>& kernel) 
     for (unsigned y = 0; y < launch.grid.y; ++y)
       for (unsigned x = 0; x < launch.grid.x; ++x) {
         block_index = {x, y, z};
-        run_block(kernel);
+        run_block();
       }
 }
 
@@ -75,7 +75,7 @@ void Machine::enter() {
 
 void Machine::wait() { switch_fiber(current_->fiber, scheduler_); }
 
-void Machine::run_block(const std::function<void()>&) {
+void Machine::run_block() {
   const Dim3 size = launched.block;
   const unsigned count = size.x * size.y * size.z;
   threads_.assign(count, {});

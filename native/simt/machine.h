@@ -85,7 +85,7 @@ class Machine {
 
  private:
   static void enter();
-  void run_block(const std::function<void()>& kernel);
+  void run_block();
   void report_deadlock();
 
   std::vector<Thread> threads_;

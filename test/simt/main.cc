@@ -1,4 +1,4 @@
-// Runs planted bugs, lint probes and kernels in the emulator, and prints a JSON line for each: simt_check planted|probes|kernels SEED.
+// Runs planted bugs, lint probes and kernels in the emulator, and prints a JSON line for each.
 // Linked twice, with kernels instrumented (simt_check) and not (simt_fast).
 #include <cmath>
 #include <cstdio>
@@ -108,6 +108,24 @@ void run_probes() {
     machine.launch({Dim3{1}, Dim3{64}, static_cast<size_t>(probe.shared_bytes), 1},
                    [&] { probe.kernel(in.data(), out.data()); });
     print(probe.name, machine, 0);
+  }
+}
+
+// in[i] = (7·i mod 31) − 15: integers, so that f16 is exact. Prints what was written.
+void run_instructions(uint64_t seed) {
+  for (int i = 0; i < simt_test::kInstructionCount; ++i) {
+    const simt_test::Probe& probe = simt_test::kInstructions[i];
+    Machine machine(kCheck);
+    std::vector<float> in(512), out(128);
+    for (int j = 0; j < 512; ++j) in[j] = static_cast<float>(7 * j % 31 - 15);
+    input(machine, in, "in");
+    output(machine, out, "out");
+    machine.launch({Dim3{1}, Dim3{32}, static_cast<size_t>(probe.shared_bytes), seed},
+                   [&] { probe.kernel(in.data(), out.data()); });
+    std::string values;
+    for (const float value : out) values += text(values.empty() ? "" : ",", static_cast<int64_t>(value));
+    std::printf("{\"name\":\"%s\",\"clean\":%s,\"values\":[%s]}\n", probe.name,
+                machine.report.findings.empty() ? "true" : "false", values.c_str());
   }
 }
 
@@ -260,8 +278,10 @@ int main(int count, char** words) {
     run_planted(seed);
   else if (what == "probes")
     run_probes();
+  else if (what == "instructions")
+    run_instructions(seed);
   else if (what == "kernels")
     run_kernels(seed);
   else
-    return std::fputs("usage: simt_check planted|probes|kernels [SEED]\n", stderr), 2;
+    return std::fputs("usage: simt_check planted|probes|instructions|kernels [SEED]\n", stderr), 2;
 }

@@ -22,6 +22,9 @@ struct Probe {
 
 extern const Probe kProbes[];
 extern const int kProbeCount;
+// One warp; in has 512 floats, out 128.
+extern const Probe kInstructions[];
+extern const int kInstructionCount;
 extern const Planted kPlanted[];
 extern const int kPlantedCount;
 

@@ -58,6 +58,31 @@ describe('emulator', () => {
     }
   })
 
+  it.each(seeds)('computes each instruction as its definition: seed %i', (seed) => {
+    const lanes = [...Array(32).keys()]
+    const input = (i: number) => ((7 * i) % 31) - 15
+    const vote = (first: number) =>
+      lanes.slice(first, first + 16).reduce((bits, lane) => bits + (input(lane) > 0 ? 2 ** lane : 0), 0)
+    // Written as a float by the kernel, so that the upper half is exact: 16 bits at most are set.
+    const product = [...Array(128).keys()].map((at) =>
+      [...Array(16).keys()].reduce((sum, k) => sum + input((at >> 3) * 16 + k) * input(256 + (at & 7) * 16 + k), 0),
+    )
+    const found = new Map<string, number[]>()
+    const lines = execFileSync(join(build, 'simt_check'), ['instructions', `${seed}`], { encoding: 'utf8' })
+    for (const line of lines.trim().split('\n')) {
+      const { name, clean, values } = JSON.parse(line)
+      expect(clean, name).toBe(true)
+      found.set(name, values)
+    }
+    const of = (name: string) => found.get(name)?.slice(0, 32)
+    expect(of('shuffle up')).toEqual(lanes.map((lane) => input(lane < 3 ? lane : lane - 3)))
+    expect(of('shuffle down')).toEqual(lanes.map((lane) => input(lane > 28 ? lane : lane + 3)))
+    expect(of('shuffle index')).toEqual(lanes.map((lane) => input(31 - lane)))
+    expect(of('ballot')).toEqual(lanes.map((lane) => (lane < 16 ? vote(0) : vote(16))))
+    expect(of('compare and swap')?.sort((a, b) => a - b)).toEqual(lanes)
+    expect(found.get('mma f16')).toEqual(product)
+  })
+
   it('counts bank conflicts and sectors', () => {
     const counts = run('simt_check', 'probes').map((r) => [r.name, r.bankConflicts, r.globalSectors])
     // Two warps. A store to shared memory reads one sector a warp first; a global probe writes four.

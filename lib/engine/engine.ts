@@ -214,7 +214,11 @@ export class Engine {
   // The step did not run: whoever had tokens or rows in it fails, everybody else goes on.
   private fail(plan: StepPlan<Sequence>, error: unknown): void {
     const hit = new Set([...plan.chunks, ...plan.rows].map(({ seq }) => seq.request))
-    for (const request of hit) this.cancel(request, error)
+    for (const request of hit) {
+      // Its other answers read the same prompt, maybe in a step that is in flight already.
+      for (const seq of request.sequences) seq.spoiled = true
+      this.cancel(request, error)
+    }
   }
 
   private async close(): Promise<void> {

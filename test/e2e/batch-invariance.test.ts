@@ -39,10 +39,16 @@ async function one(llm: Llm, mode: keyof typeof sampling, prompt: number[], i: n
   return { transcript, cached: usage.cachedTokens }
 }
 
-/** Answers of all prompts: at once, or one after another. */
-async function answers(options: LoadOptions, mode: keyof typeof sampling, together: boolean): Promise<Transcript[]> {
+/** Answers of all prompts at once, and how often one of them had to give its memory to another. */
+async function together(options: LoadOptions, mode: keyof typeof sampling, prompts: number[][]) {
   await using llm = await load(model, { context: 1024, maxSequences: 32, ...options })
-  if (together) return (await Promise.all(prompts.map((p, i) => one(llm, mode, p, i)))).map((r) => r.transcript)
+  const results = await Promise.all(prompts.map((prompt, i) => one(llm, mode, prompt, i)))
+  return { transcripts: results.map(({ transcript }) => transcript), preemptions: llm.stats().preemptions }
+}
+
+/** Answers of all prompts one after another, on one thread. */
+async function oneByOne(mode: keyof typeof sampling, prompts: number[][]): Promise<Transcript[]> {
+  await using llm = await load(model, { context: 1024, maxSequences: 32, threads: 1, prefixCache: false })
   const result: Transcript[] = []
   for (const [i, prompt] of prompts.entries()) result.push((await one(llm, mode, prompt, i)).transcript)
   return result
@@ -61,7 +67,7 @@ beforeAll(async () => {
 describe.each(['greedy', 'sampled'] as const)('%s', (mode) => {
   let alone: Transcript[]
   beforeAll(async () => {
-    alone = await answers({ threads: 1, prefixCache: false }, mode, false)
+    alone = await oneByOne(mode, prompts)
   })
 
   it.each<[string, LoadOptions]>([
@@ -69,9 +75,21 @@ describe.each(['greedy', 'sampled'] as const)('%s', (mode) => {
     ['all together on one thread', { threads: 1 }],
     ['steps of 7 tokens', { threads: 2, maxTokens: 7 }],
     ['steps of 64 tokens', { threads: 2, maxTokens: 64 }],
-    ['a cache so small that sequences are pre-empted', { threads: 2, pages: 24 }],
+    ['steps of 512 tokens', { threads: 2, maxTokens: 512 }],
   ])('is the same alone as: %s', async (_, options) => {
-    expect(await answers(options, mode, true)).toEqual(alone)
+    expect((await together(options, mode, prompts)).transcripts).toEqual(alone)
+  })
+
+  it('is the same when the cache is so small that sequences are pre-empted', async () => {
+    // A page each to begin with, a second one soon: more than there are.
+    const short = prompts.map((_, i) => [...prompts[8]!.slice(0, 28), 500 + i])
+    const { transcripts, preemptions } = await together(
+      { threads: 2, pages: COUNT + 4, prefixCache: false },
+      mode,
+      short,
+    )
+    expect(preemptions).toBeGreaterThan(0)
+    expect(transcripts).toEqual(await oneByOne(mode, short))
   })
 
   it('is the same when its prompt is found in the cache, up to the middle of a page', async () => {

@@ -178,6 +178,8 @@ export class FakeExecutor implements StepExecutor {
       ]
       const at = table[index]
       if (!at) throw new Error(`row ${r}: token ${index} of ${tokens}`)
+      // A fork's first row is its leader's: what the leader lost, the fork has lost too.
+      if (this.slots[at.slot]?.lost) this.slots[slot]!.lost = true
       if (this.slots[slot]?.lost) out.push(0, 0, 0, 0)
       else this.row(this.history(at.pages, at.position), slot, target, out)
     }

@@ -1,0 +1,129 @@
+// One wrapper for each PTX instruction that kernels use: the only file with inline assembly for a GPU. Another compiler than
+// nvcc gets the emulator's functions of the same name (native/simt).
+#pragma once
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+
+namespace kvasir::cuda {
+
+// ld.global.v4, st.global.v4
+template <typename T>
+__device__ __forceinline__ void load16(T* to, const T* from) {
+  auto* out = reinterpret_cast<uint32_t*>(to);
+  asm volatile("ld.global.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+               : "l"(from)
+               : "memory");
+}
+template <typename T>
+__device__ __forceinline__ void store16(T* to, const T* from) {
+  const auto* in = reinterpret_cast<const uint32_t*>(from);
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(in[0]), "r"(in[1]), "r"(in[2]), "r"(in[3])
+               : "memory");
+}
+
+__device__ __forceinline__ unsigned char* shared_memory() {
+  extern __shared__ __align__(1024) unsigned char kvasir_shared[];
+  return kvasir_shared;
+}
+__device__ __forceinline__ uint32_t shared_offset(const void* pointer) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+// cp.async: 16 bytes into shared memory, of which `bytes` are read and the rest becomes zero.
+__device__ __forceinline__ void copy_async16(uint32_t to, const void* from, int bytes) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
+__device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Until at most `groups` of this thread's groups are in flight.
+template <int groups>
+__device__ __forceinline__ void copy_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
+}
+
+// bar.sync, bar.arrive: the first `threads` threads to come to a named barrier.
+__device__ __forceinline__ void barrier_sync(int barrier, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+__device__ __forceinline__ void barrier_arrive(int barrier, int threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
+// ldmatrix.x4: four 8×8 matrices of 16 bits; lane i gives the address of row i mod 8 of matrix i / 8.
+__device__ __forceinline__ void ldmatrix_x4(uint32_t* to, uint32_t row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(row)
+               : "memory");
+}
+__device__ __forceinline__ void ldmatrix_x4_transposed(uint32_t* to, uint32_t row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(row)
+               : "memory");
+}
+
+// mma.sync: d[16, 8] += a[16, K] · b[K, 8], K = 16 for 16 bits and 32 for 8.
+__device__ __forceinline__ void mma_bf16(float* d, const uint32_t* a, const uint32_t* b) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+__device__ __forceinline__ void mma_f16(float* d, const uint32_t* a, const uint32_t* b) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+__device__ __forceinline__ void mma_s8(int32_t* d, const uint32_t* a, const uint32_t* b) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// cvt.rn.bf16x2: two values, the first in the low half.
+__device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
+  uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+
+}  // namespace kvasir::cuda
+
+#else
+
+#include "native/formats/half.h"
+#include "native/simt/cuda.h"
+
+namespace kvasir::cuda {
+
+using simt::barrier_arrive;
+using simt::barrier_sync;
+using simt::copy_async16;
+using simt::copy_commit;
+using simt::load16;
+using simt::mma_bf16;
+using simt::mma_f16;
+using simt::mma_s8;
+using simt::shared_memory;
+using simt::shared_offset;
+using simt::store16;
+
+template <int groups>
+void copy_wait() {
+  simt::copy_wait(groups);
+}
+inline void ldmatrix_x4(uint32_t* to, uint32_t row) { simt::ldmatrix_x4(to, row, false); }
+inline void ldmatrix_x4_transposed(uint32_t* to, uint32_t row) { simt::ldmatrix_x4(to, row, true); }
+inline uint32_t pack_bf16(float low, float high) { return f32_to_bf16(low) | uint32_t{f32_to_bf16(high)} << 16; }
+
+}  // namespace kvasir::cuda
+
+#endif

@@ -1,0 +1,167 @@
+// Vector clocks and shadow memory.
+#include "native/simt/checker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "native/base/check.h"
+
+namespace kvasir::simt {
+
+Checker::Checker(Machine& machine, const unsigned char* stacks, size_t stack_bytes)
+    : machine_(machine), stacks_(stacks), stack_bytes_(stack_bytes), lint_(machine.counters) {}
+
+void Checker::add_buffer(const void* data, size_t bytes, int granule, const char* name, bool initialised) {
+  Region region{static_cast<const unsigned char*>(data), bytes, granule, name, false, {}};
+  region.shadow.resize(bytes / granule + 1);
+  for (Shadow& shadow : region.shadow) shadow.initialised = initialised;
+  buffers_.push_back(std::move(region));
+}
+
+void Checker::begin_launch(int threads) {
+  threads_ = threads;
+  block_ = 0;
+  for (Region& region : buffers_)
+    for (Shadow& shadow : region.shadow) {
+      const bool initialised = shadow.initialised;
+      shadow = {};
+      shadow.initialised = initialised;
+    }
+}
+
+void Checker::begin_block() {
+  ++block_;
+  clocks_.assign(threads_ * threads_, 0);
+  for (size_t i = 0; i < threads_; ++i) clocks_[i * threads_ + i] = 1;
+  readers_.clear();
+  const Launch& launch = machine_.launched;
+  shared_ = {machine_.shared, launch.shared_bytes, launch.shared_granule, "shared memory", true, {}};
+  shared_.shadow.resize(launch.shared_bytes / launch.shared_granule + 1);
+}
+
+Region* Checker::find(const unsigned char* address) {
+  // A page on either side of shared memory belongs to it, so that a step past its end is told as that.
+  constexpr size_t kNear = 4096;
+  if (address + kNear >= shared_.data && address < shared_.data + shared_.bytes + kNear) return &shared_;
+  for (Region& region : buffers_)
+    if (address >= region.data && address < region.data + region.bytes) return &region;
+  return nullptr;
+}
+
+bool Checker::before(uint32_t block, uint32_t other, uint32_t at, const Thread& thread) {
+  return block == block_ && (static_cast<int>(other) == thread.id || clock(thread)[other] >= at);
+}
+
+bool Checker::reads_before(const Shadow& shadow, const Thread& thread) {
+  if (!shadow.read) return true;
+  if (shadow.read_by_blocks || shadow.read_block != block_) return false;
+  if (shadow.readers < 0) return before(shadow.read_block, shadow.reader, shadow.read_clock, thread);
+  const uint32_t* at = &readers_[static_cast<size_t>(shadow.readers) * threads_];
+  for (size_t i = 0; i < threads_; ++i)
+    if (static_cast<int>(i) != thread.id && clock(thread)[i] < at[i]) return false;
+  return true;
+}
+
+void Checker::note_read(Shadow& shadow, const Thread& thread) {
+  const uint32_t now = clock(thread)[thread.id];
+  if (shadow.read && shadow.read_block != block_) {
+    shadow.read_by_blocks = true;
+  } else if (shadow.readers >= 0) {
+    readers_[static_cast<size_t>(shadow.readers) * threads_ + thread.id] = now;
+    return;
+  } else if (shadow.read && !before(shadow.read_block, shadow.reader, shadow.read_clock, thread)) {
+    shadow.readers = static_cast<int32_t>(readers_.size() / threads_);
+    readers_.resize(readers_.size() + threads_, 0);
+    uint32_t* at = &readers_[static_cast<size_t>(shadow.readers) * threads_];
+    at[shadow.reader] = shadow.read_clock;
+    at[thread.id] = now;
+    return;
+  }
+  shadow.read = true;
+  shadow.reader = static_cast<uint16_t>(thread.id);
+  shadow.read_clock = now;
+  shadow.read_block = block_;
+  shadow.readers = -1;
+}
+
+void Checker::race(const char* what, const Region& region, size_t offset, const Thread& thread, int other,
+                   uint32_t block) {
+  const std::string where = block == block_ ? "" : " of another block";
+  machine_.report.add(
+      "race", text(what, " at ", region.name, "+", offset, ": thread ", thread.id, " and thread ", other, where));
+}
+
+bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thread, const void* site) {
+  const auto* address = static_cast<const unsigned char*>(pointer);
+  if (address >= stacks_ && address < stacks_ + stack_bytes_) return true;
+  Region* region = find(address);
+  const char* verb = kind == Access::read ? "read" : "write";
+  if (!region || address < region->data || address + bytes > region->data + region->bytes) {
+    const std::string where = region ? text(" at ", region->name, "+", address - region->data, " of ", region->bytes)
+                                     : " outside every buffer";
+    machine_.report.add("bounds", text(verb, " of ", bytes, " bytes", where, " by thread ", thread.id));
+    return false;
+  }
+  if (reinterpret_cast<uintptr_t>(address) % bytes)
+    machine_.report.add("misaligned",
+                        text(verb, " of ", bytes, " bytes at ", region->name, "+", address - region->data));
+  const size_t offset = address - region->data;
+  if (site) lint_.note(thread, site, offset, bytes, region->is_shared, kind != Access::read);
+  const uint32_t now = clock(thread)[thread.id];
+  for (size_t g = offset / region->granule; g <= (offset + bytes - 1) / region->granule; ++g) {
+    Shadow& shadow = region->shadow[g];
+    const size_t at = g * region->granule;
+    if (shadow.in_flight)
+      machine_.report.add("in-flight", text(verb, " of ", region->name, "+", at, " by thread ", thread.id,
+                                            " while the cp.async of thread ", shadow.writer, " is in flight"));
+    if (!shadow.initialised && !shadow.in_flight && kind != Access::write)
+      machine_.report.add("uninitialised", text("thread ", thread.id, " reads ", region->name, "+", at));
+    const bool both_atomic = kind == Access::atomic && shadow.by_atomic;
+    if (shadow.written && !both_atomic && !before(shadow.write_block, shadow.writer, shadow.write_clock, thread))
+      race(kind == Access::read ? "read after write" : "write after write", *region, at, thread, shadow.writer,
+           shadow.write_block);
+    if (kind == Access::read) {
+      note_read(shadow, thread);
+      continue;
+    }
+    if (!reads_before(shadow, thread)) race("write after read", *region, at, thread, shadow.reader, shadow.read_block);
+    const bool in_flight = shadow.in_flight;
+    shadow = {};
+    shadow.written = shadow.initialised = true;
+    shadow.in_flight = in_flight;
+    shadow.by_atomic = kind == Access::atomic;
+    shadow.writer = static_cast<uint16_t>(thread.id);
+    shadow.write_clock = now;
+    shadow.write_block = block_;
+  }
+  return true;
+}
+
+void Checker::begin_copy(uint32_t to, Thread& thread, const void* site) {
+  if (!access(machine_.shared + to, 16, Access::write, thread, site)) return;
+  for (size_t g = to / shared_.granule; g <= (to + 15u) / shared_.granule; ++g) shared_.shadow[g].in_flight = true;
+}
+
+// From here the copy is a write of the thread that waited for it.
+void Checker::end_copy(uint32_t to, Thread& thread) {
+  for (size_t g = to / shared_.granule; g <= (to + 15u) / shared_.granule; ++g) {
+    Shadow& shadow = shared_.shadow[g];
+    shadow.in_flight = false;
+    shadow.writer = static_cast<uint16_t>(thread.id);
+    shadow.write_clock = clock(thread)[thread.id];
+  }
+}
+
+void Checker::release(Thread& thread, std::vector<uint32_t>& joined) {
+  uint32_t* own = clock(thread);
+  joined.resize(threads_, 0);
+  for (size_t i = 0; i < threads_; ++i) joined[i] = std::max(joined[i], own[i]);
+  ++own[thread.id];
+}
+
+void Checker::acquire(Thread& thread, const std::vector<uint32_t>& joined) {
+  uint32_t* own = clock(thread);
+  for (size_t i = 0; i < threads_; ++i) own[i] = std::max(own[i], joined[i]);
+}
+
+}  // namespace kvasir::simt

@@ -1,0 +1,79 @@
+// Check mode: every load and store of a kernel is held against what is known of the memory it touches.
+//
+// Order is by vector clocks, one a thread (FastTrack, Flanagan and Freund 2009): two accesses to one place, at least one a
+// write, race unless the first happened before the second through barriers or __syncwarp. Blocks of a grid are never
+// ordered. A launch is ordered after all before it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "native/simt/lint.h"
+#include "native/simt/machine.h"
+
+namespace kvasir::simt {
+
+enum class Access { read, write, atomic };
+
+// What is known of one granule.
+struct Shadow {
+  uint32_t write_clock = 0, write_block = 0;
+  uint32_t read_clock = 0, read_block = 0;
+  int32_t readers = -1;  // index of the clocks of several readers in one block
+  uint16_t writer = 0, reader = 0;
+  bool initialised = false, written = false, read = false, by_atomic = false;
+  bool read_by_blocks = false;  // by more than one
+  bool in_flight = false;       // cp.async has begun and nobody waited for it
+};
+
+struct Region {
+  const unsigned char* data;
+  size_t bytes;
+  int granule;
+  std::string name;
+  bool is_shared;
+  std::vector<Shadow> shadow;
+};
+
+class Checker {
+ public:
+  Checker(Machine& machine, const unsigned char* stacks, size_t stack_bytes);
+
+  void add_buffer(const void* data, size_t bytes, int granule, const char* name, bool initialised);
+  void begin_launch(int threads);
+  void begin_block();
+  void end_block() { lint_.end_block(); }
+
+  // `site` tells instructions apart for the lint; null: not counted.
+  // False: out of bounds, and the access must not be made.
+  bool access(const void* address, size_t bytes, Access kind, Thread& thread, const void* site);
+
+  void begin_copy(uint32_t to, Thread& thread, const void* site);
+  void end_copy(uint32_t to, Thread& thread);
+
+  void release(Thread& thread, std::vector<uint32_t>& clock);  // clock := max(clock, the thread's), a new epoch begins
+  void acquire(Thread& thread, const std::vector<uint32_t>& clock);
+
+ private:
+  uint32_t* clock(const Thread& thread) { return &clocks_[static_cast<size_t>(thread.id) * threads_]; }
+  Region* find(const unsigned char* address);
+  bool before(uint32_t block, uint32_t writer, uint32_t at, const Thread& thread);
+  bool reads_before(const Shadow& shadow, const Thread& thread);
+  void note_read(Shadow& shadow, const Thread& thread);
+  void race(const char* what, const Region& region, size_t offset, const Thread& thread, int other, uint32_t block);
+
+  Machine& machine_;
+  const unsigned char* stacks_;
+  size_t stack_bytes_;
+  Lint lint_;
+  Region shared_;
+  std::vector<Region> buffers_;
+  size_t threads_ = 0;
+  uint32_t block_ = 0;
+  std::vector<uint32_t> clocks_;   // [threads, threads]
+  std::vector<uint32_t> readers_;  // [shadows with several readers, threads]
+};
+
+}  // namespace kvasir::simt

@@ -1,0 +1,101 @@
+// The emulated GPU: a grid of blocks, run one after another; the threads of a block are fibers that give way where they
+// wait. Blocks cannot wait for one another yet.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "native/simt/fiber.h"
+#include "native/simt/report.h"
+
+namespace kvasir::simt {
+
+struct Dim3 {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+struct AsyncCopy {
+  uint32_t to;  // offset in shared memory
+  const unsigned char* from;
+  int bytes;  // of 16; the rest becomes zero
+  int group;
+};
+
+struct Thread {
+  Fiber fiber;
+  int id = 0;
+  Dim3 index;
+  bool done = false, waits = false;
+  std::vector<AsyncCopy> copies;  // cp.async in flight, oldest first
+  int groups = 0;                 // committed
+};
+
+// The lanes of a warp that meet in one instruction. The last to come computes for all.
+struct Meeting {
+  using Compute = void (*)(Meeting&);
+  uint32_t mask = 0, present = 0;
+  Compute compute = nullptr;
+  const void* in[32];
+  void* out[32];
+  Thread* thread[32];
+};
+
+struct Barrier {
+  int arrived = 0;
+  std::vector<Thread*> waiting;
+  std::vector<uint32_t> clock;  // of all that arrived
+};
+
+struct Launch {
+  Dim3 grid, block;
+  size_t shared_bytes = 0;
+  uint64_t seed = 0;       // 0: plain order, copies complete as late as they may
+  int shared_granule = 2;  // bytes that the kernel treats as one value; a race is looked for in each
+};
+
+class Checker;
+
+class Machine {
+ public:
+  explicit Machine(bool check);
+  ~Machine();
+
+  // Memory that kernels may touch. `initialised`: the host has written it.
+  void add_buffer(const void* data, size_t bytes, int granule, const char* name, bool initialised);
+  void launch(const Launch& launch, const std::function<void()>& kernel);
+
+  Report report;
+  Counters counters;
+
+  // For the instructions, which run on a fiber.
+  static Machine& now();
+  Thread& thread() { return *current_; }
+  void wait();  // until somebody clears thread().waits
+  void meet(uint32_t mask, Meeting::Compute compute, const void* in, void* out);
+  void arrive(int barrier, int threads, bool waits);
+  uint32_t random();
+
+  Launch launched;
+  Dim3 block_index;
+  unsigned char* shared = nullptr;
+  std::unique_ptr<Checker> checker;  // null in fast mode
+
+ private:
+  static void enter();
+  void run_block();
+  void report_deadlock();
+
+  std::vector<Thread> threads_;
+  std::vector<std::vector<Meeting>> meetings_;  // of each warp
+  Barrier barriers_[16];
+  Thread* current_ = nullptr;
+  Fiber scheduler_;
+  const std::function<void()>* kernel_ = nullptr;
+  unsigned char* stacks_ = nullptr;
+  uint64_t random_ = 0;
+};
+
+}  // namespace kvasir::simt

@@ -22,6 +22,7 @@ export type {
   ScoreOptions,
 } from './engine/types.ts'
 export { type ErrorCode, KvasirError } from './errors.ts'
+export type { OutputFormat } from './grammar/format.ts'
 export type { SamplingOptions } from './sampling/params.ts'
 export type { PrefixStats } from './scheduler/prefix-cache.ts'
 export type { Priority, Service } from './scheduler/service.ts'

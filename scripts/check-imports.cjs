@@ -12,6 +12,7 @@ const order = [
   'testing',
   'engine',
   'chat',
+  'grammar',
   'tokenizer',
   'simulate',
   'scheduler',

@@ -5,6 +5,7 @@ import { pagesFor } from '../cache/block-allocator.ts'
 import { chatTemplate } from '../chat/template.ts'
 import { type CompiledProgram, compiling } from '../compiler/compile.ts'
 import { fromNative } from '../errors.ts'
+import { Formats } from '../grammar/formats.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
 import { resolveModel } from '../hub/resolve.ts'
@@ -82,10 +83,12 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       weights,
       programs: programs.map(({ tape }) => native().createProgram(tape)),
     })
+    const formats = new Formats(codec.native, config.vocab_size)
     return new Llm({
       engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache }),
       codec,
       template: chatTemplate(checkpoint, codec),
+      grammar: (format) => formats.grammar(format),
       stopTokens: checkpoint.stopTokens,
       programs: PROGRAMS,
       info: {

@@ -1,4 +1,6 @@
 // The words of the API: what callers give, what a loaded model is made of.
+import type { OutputFormat } from '../grammar/format.ts'
+import type { NativeGrammar } from '../native.ts'
 import type { SamplingOptions } from '../sampling/params.ts'
 import type { Service } from '../scheduler/service.ts'
 import type { Pooling } from './embed-request.ts'
@@ -12,6 +14,11 @@ export interface ChatMessage {
 }
 
 export interface GenerateOptions extends SamplingOptions, Service {
+  /**
+   * The form that the answer has, whatever the model would rather say. It is complete even at maxTokens where that many
+   * tokens can hold it; a stop string ends it anywhere.
+   */
+  format?: OutputFormat
   /** Ends the call; it rejects with KV_ABORTED. */
   signal?: AbortSignal
 }
@@ -71,6 +78,8 @@ export interface LlmParts {
   codec: TextCodec
   /** The checkpoint's chat template, ready for the model to answer; null where it has none. */
   template: ((messages: readonly ChatMessage[], options?: Pick<ChatOptions, 'tools'>) => string) | null
+  /** What holds answers to a format; undefined where the device needs nothing for it. Rejects as compiling a format does. */
+  grammar(format: OutputFormat): Promise<NativeGrammar | undefined>
   /** Ids that end an answer. */
   stopTokens: readonly number[]
   /** Numbers of the programs in a step's first word. */

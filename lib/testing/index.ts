@@ -9,6 +9,7 @@ import { pagesFor } from '../cache/block-allocator.ts'
 import { CHATML, compileTemplate } from '../chat/template.ts'
 import { Engine } from '../engine/engine.ts'
 import { Llm } from '../engine/llm.ts'
+import { compileFormat } from '../grammar/formats.ts'
 import { checkOptions, integer, number } from '../sampling/check.ts'
 import { type Script, ScriptedExecutor } from './scripted-executor.ts'
 import { Vocabulary } from './vocabulary.ts'
@@ -47,6 +48,8 @@ export function scripted(
     engine: new Engine({ executor, limits, pages }),
     codec: vocabulary,
     template: compileTemplate(CHATML),
+    // The script decides what is said; a format that could not be enforced is refused all the same.
+    grammar: async (format) => void (await compileFormat(format)),
     stopTokens: [vocabulary.end],
     programs: { generate: 0, mean: 1, last: 2 },
     info: {

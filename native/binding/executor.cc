@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "native/base/cpu_count.h"
+#include "native/binding/grammar.h"
 #include "native/binding/model.h"
 
 namespace kvasir::binding {
@@ -93,7 +94,10 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     guarded(info.Env(), [&] {
       KV_CHECK(info[0].IsNumber() && info[1].IsObject(), "KV_ARGUMENT", "open: expected a slot and a sampler");
       const auto from = info[1].As<Napi::Object>();
-      executor()->open(info[0].As<Napi::Number>().Int32Value(), sampler_of(from), ids_of(from.Get("prompt"), "prompt"));
+      const Napi::Value grammar = from.Get("grammar");
+      const bool free = grammar.IsUndefined();
+      executor()->open(info[0].As<Napi::Number>().Int32Value(), sampler_of(from), ids_of(from.Get("prompt"), "prompt"),
+                       free ? nullptr : grammar_of(grammar), free ? 0 : int_of(from, "grammarBudget", 1));
     });
   }
 

@@ -1,16 +1,22 @@
 // createTokenizer(source) → Promise of { vocabSize, bos, eos, encode, decode, idOf, isSpecial }, see lib/native.ts.
 // Loading and encoding run on the background thread; text crosses as UTF-8, ids as Int32Array, both copied.
-#include "native/tokenizer/tokenizer.h"
+#include "native/binding/tokenizer.h"
 
 #include <algorithm>
 
-#include "native/binding/addon.h"
+#include "native/binding/handle.h"
 #include "native/tokenizer/unicode.h"
 
 namespace kvasir::binding {
 namespace {
 
 using Shared = std::shared_ptr<tokenizer::Tokenizer>;
+
+struct TokenizerHandle {
+  using Value = tokenizer::Tokenizer;
+  static constexpr const char* kName = "Tokenizer";
+  static constexpr napi_type_tag kTag = {0x6b76617369720001, 0x746f6b65};
+};
 
 struct Source {
   bool json = false;
@@ -153,7 +159,7 @@ Napi::Value is_special(const Napi::CallbackInfo& info, const Shared& shared) {
 
 // The tokenizer lives as long as one of the functions that share it.
 Napi::Value wrap(Napi::Env env, Shared& shared) {
-  Napi::Object object = Napi::Object::New(env);
+  Napi::Object object = make_handle<TokenizerHandle>(env, shared);
   object.Set("vocabSize", shared->bpe.vocab.size());
   object.Set("bos", shared->bos);
   object.Set("eos", shared->eos);
@@ -178,7 +184,12 @@ Napi::Value create(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+std::shared_ptr<const tokenizer::Tokenizer> tokenizer_of(Napi::Value value) {
+  return unwrap_handle<TokenizerHandle>(value);
+}
+
 void register_tokenizer(Napi::Env env, Napi::Object exports) {
+  define_handle<TokenizerHandle>(env, exports);
   exports.Set("createTokenizer", Napi::Function::New(env, create, "createTokenizer"));
 }
 

@@ -19,13 +19,16 @@ const cpu::KernelTable* kernels_or_throw() {
   return table;
 }
 
+int32_t flags_of(const SampleResult& result) {
+  return (result.stop ? kFlagStop : 0) | (result.ended ? kFlagEnded : 0) | (result.stuck ? kFlagStuck : 0);
+}
+
 std::vector<int32_t> result_words(const StepBuffers& step, const Program& program,
                                   const std::vector<SequenceSlot>& slots) {
   std::vector<int32_t> words;
   for (int32_t r = 0; r < step.rows; ++r) {
     const SampleResult& result = step.results[r];
-    words.insert(words.end(),
-                 {result.id, std::bit_cast<int32_t>(result.logprob), result.stop ? kFlagStop : 0, result.top_count});
+    words.insert(words.end(), {result.id, std::bit_cast<int32_t>(result.logprob), flags_of(result), result.top_count});
     for (int i = 0; i < result.top_count; ++i) {
       words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
     }
@@ -67,18 +70,31 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   }
 }
 
-void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
+void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt,
+                    std::shared_ptr<grammar::Grammar> grammar, int32_t budget) {
   KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
+  queue_.push_back({.words = {},
+                    .slot = slot,
+                    .params = std::move(params),
+                    .prompt = std::move(prompt),
+                    .grammar = std::move(grammar),
+                    .budget = budget,
+                    .done = {}});
   changed_.notify_one();
 }
 
 void Executor::submit(std::vector<int32_t> words, Done done) {
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = std::move(words), .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
+  queue_.push_back({.words = std::move(words),
+                    .slot = 0,
+                    .params = {},
+                    .prompt = {},
+                    .grammar = {},
+                    .budget = 0,
+                    .done = std::move(done)});
   changed_.notify_one();
 }
 
@@ -91,6 +107,7 @@ void Executor::stop() {
   }
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
+  background_.stop();
   team_.reset();
   for (Job& job : dropped) {
     if (job.done) job.done({}, Error("KV_DISPOSED", "the executor was disposed before this step ran"));
@@ -114,7 +131,9 @@ void Executor::serve() {
     if (!job.done) {
       std::sort(job.prompt.begin(), job.prompt.end());
       job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
-      slots_[job.slot] = {std::move(job.params), {}, std::move(job.prompt), {}};
+      slots_[job.slot] = {std::move(job.params), {}, std::move(job.prompt), {}, {}};
+      if (job.grammar)
+        slots_[job.slot].matcher = std::make_shared<grammar::Matcher>(std::move(job.grammar), job.budget, &background_);
       last_sampled_[job.slot] = 0;
       lock.lock();
       continue;

@@ -15,6 +15,7 @@
 #include "native/base/thread_team.h"
 #include "native/executor/run.h"
 #include "native/executor/step.h"
+#include "native/grammar/matcher.h"
 #include "native/program/program.h"
 
 namespace kvasir {
@@ -43,7 +44,9 @@ class Executor {
            std::vector<std::shared_ptr<const Program>> programs);
   ~Executor() { stop(); }
 
-  void open(int slot, SamplerParams params, std::vector<int32_t> prompt);
+  // `grammar`: of the answer, which may have `budget` tokens; null for free text.
+  void open(int slot, SamplerParams params, std::vector<int32_t> prompt, std::shared_ptr<grammar::Grammar> grammar,
+            int32_t budget);
   void submit(std::vector<int32_t> words, Done done);
 
   // Finishes the step that runs, fails what is queued with KV_DISPOSED, joins the thread. May be called again.
@@ -58,6 +61,8 @@ class Executor {
     int slot = 0;                // a slot to open
     SamplerParams params;
     std::vector<int32_t> prompt;
+    std::shared_ptr<grammar::Grammar> grammar;
+    int32_t budget = 0;
     Done done;
   };
 
@@ -73,6 +78,7 @@ class Executor {
   AnonymousMemory kv_memory_;
   AnonymousMemory arena_;
   AnonymousMemory attention_{kAttentionWorkspaceBytes};
+  grammar::Background background_;  // outlives the slots
   std::vector<SequenceSlot> slots_;
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;

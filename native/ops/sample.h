@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,9 @@
 #include "native/ops/rows.h"
 
 namespace kvasir {
+namespace grammar {
+class Matcher;  // native/grammar/matcher.h
+}
 
 constexpr int kMaxTopLogprobs = 20;
 
@@ -33,19 +37,24 @@ struct SequenceSlot {
   std::vector<std::pair<int32_t, int32_t>> counts;  // token → times generated, sorted by token
   std::vector<int32_t> prompt;                      // distinct prompt tokens, sorted; kept only under a penalty
   std::vector<float> pooled;                        // running sum for mean pooling
+  std::shared_ptr<grammar::Matcher> matcher;        // of an answer in a format; null for free text
 };
 
 struct SampleResult {
   int32_t id = -1;
-  float logprob = 0;  // natural log of the model's own probability of `id` (before temperature and filters)
-  bool stop = false;  // id is one of the slot's stop tokens
+  float logprob = 0;   // natural log of the model's own probability of `id` (before temperature and filters)
+  bool stop = false;   // id is one of the slot's stop tokens
+  bool ended = false;  // with id the answer is complete: its grammar lets nothing follow
+  bool stuck = false;  // no token continues the answer as its grammar wants it; id means nothing
   int32_t top_count = 0;
   int32_t top_id[kMaxTopLogprobs];
   float top_logprob[kMaxTopLogprobs];
 };
 
 // sample: one result per row. A row whose target ≥ 0 is scored, not sampled: its id is the target. The draw for a row
-// is a function of (seed, position) alone, and equal logits are settled by the smaller id.
+// is a function of (seed, position) alone, and equal logits are settled by the smaller id. Under a grammar the tokens that
+// may not come are out of the running after bias and penalties and before temperature and filters; stop tokens are in it
+// where the answer may end.
 struct Sample {
   Rows logits;                        // [L, vocab] f32, may be overwritten
   const int32_t* slot = nullptr;      // [L]

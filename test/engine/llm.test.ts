@@ -23,6 +23,7 @@ function model(parts: Partial<LlmParts> = {}) {
       detokenizer: () => new FakeDetokenizer(),
     },
     template: (messages) => messages.map(({ role, content }) => `<${role}>${content}`).join(''),
+    grammar: async () => undefined,
     stopTokens: [],
     programs: { generate: 0, mean: 1, last: 2 },
     info: { name: 'fake', vocabSize: VOCAB } as LlmParts['info'],

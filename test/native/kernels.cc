@@ -33,6 +33,9 @@ extern const KernelTable table;
 }  // namespace kvasir::cpu
 
 namespace kvasir::test {
+
+void register_grammar(Napi::Env env, Napi::Object exports);  // test/native/grammar.cc
+
 namespace {
 
 using Call = std::function<void(const Worker&)>;
@@ -234,6 +237,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
                   throw Napi::Error::New(info.Env(), error.what());
                 }
               }));
+  register_grammar(env, exports);
   return exports;
 }
 

@@ -5,6 +5,8 @@ import { parseGrammar } from './gbnf.ts'
 import { Json } from './json.ts'
 import { wholeMatch } from './regex.ts'
 import { Rules } from './rules.ts'
+import { compilingSchema } from './schema/compile.ts'
+import type { SchemaObject } from './schema/document.ts'
 import { loadingProperties } from './unicode-property.ts'
 
 /** Yields now and then, so that the event loop may turn. Throws KV_ARGUMENT or KV_UNSUPPORTED. */
@@ -15,7 +17,8 @@ export function* compilingFormat(format: OutputFormat): Generator<void, Int32Arr
       rules.set('root', new Json(rules).anyObject())
       break
     case 'json_schema':
-      throw new Error('not yet')
+      yield* compilingSchema(format.schema as SchemaObject, rules)
+      break
     case 'regex':
       yield* loadingProperties(format.pattern)
       rules.set('root', wholeMatch(format.pattern, 'format.pattern'))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { compilingFormat } from '../../lib/grammar/compile.ts'
 import type { OutputFormat } from '../../lib/grammar/format.ts'
 import { type NativeTokenizer, native } from '../../lib/native.ts'
+import type { Random } from '../support/random.ts'
 
 export interface Followed {
   /** Bits by token: what may come before each id, and after the last. */
@@ -57,3 +58,25 @@ export function tokensOf(tokenizer: NativeTokenizer): Uint8Array[] {
 
 export const openTokenizer = (path: string): Promise<NativeTokenizer> =>
   native().createTokenizer({ kind: 'json', file: native().openFile(path) })
+
+/** A text of the grammar, its bytes chosen at random among those that may come; about `length` of them. */
+export function randomText(grammar: TestGrammar, chance: Random, length: number): string {
+  const ids: number[] = []
+  for (;;) {
+    const budget = Math.max(length, grammar.follow(Int32Array.from([]), undefined, true).cost)
+    const { masks, accepts, ends, alive } = grammar.follow(Int32Array.from(ids), budget)
+    if (!alive) throw new Error(`a text that the masks allow is refused: ${Buffer.from(ids)}`)
+    const next = bitsOf(masks.at(-1)!)
+    if (ends || next.length === 0 || ids.length >= budget || (accepts && chance.below(8) === 0)) break
+    ids.push(next[chance.below(next.length)]!)
+  }
+  return Buffer.from(ids).toString()
+}
+
+function bitsOf(mask: Uint32Array): number[] {
+  const ids: number[] = []
+  mask.forEach((word, w) => {
+    for (let b = 0; b < 32; b++) if ((word >>> b) & 1) ids.push(w * 32 + b)
+  })
+  return ids
+}

@@ -41,8 +41,16 @@ export function complement(set: CharSet): CharSet {
   return charSet(ranges)
 }
 
-export const intersection = (a: CharSet, b: CharSet): CharSet => complement(union(complement(a), complement(b)))
-export const difference = (a: CharSet, b: CharSet): CharSet => intersection(a, complement(b))
+export function intersection(a: CharSet, b: CharSet): CharSet {
+  const both: [number, number][] = []
+  for (let i = 0, k = 0; i < a.length && k < b.length; ) {
+    const [first, last] = [Math.max(a[i]![0], b[k]![0]), Math.min(a[i]![1], b[k]![1])]
+    if (first <= last) both.push([first, last])
+    if (a[i]![1] < b[k]![1]) i++
+    else k++
+  }
+  return both
+}
 
 export const includes = (set: CharSet, code: number): boolean =>
   set.some(([first, last]) => code >= first && code <= last)

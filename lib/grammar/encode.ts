@@ -19,6 +19,7 @@ export function* encoding(rules: Rules, root: string): Generator<void, Int32Arra
 class Encoder {
   private readonly sets = new Map<string, number>()
   private readonly setWords: number[] = []
+  private readonly singles: number[] = [] // sets of one byte
   private readonly rules: number[][][] = [] // by number: alternatives, each words of elements with their count first
   private readonly numbers = new Map<string, number>()
   private readonly waiting: [number, Node][] = []
@@ -91,7 +92,7 @@ class Encoder {
     }
     switch (node.kind) {
       case 'text':
-        for (const byte of Buffer.from(node.text)) element(BYTES, this.byteSet([[byte, byte]]))
+        for (const byte of Buffer.from(node.text)) element(BYTES, this.singleByte(byte))
         return
       case 'set': {
         const sequences = utf8Sequences(node.set)
@@ -131,6 +132,11 @@ class Encoder {
     this.numbers.set(key, number)
     this.rules.push(alternatives)
     return number
+  }
+
+  private singleByte(byte: number): number {
+    this.singles[byte] ??= this.byteSet([[byte, byte]])
+    return this.singles[byte]
   }
 
   private byteSet(ranges: [number, number][]): number {

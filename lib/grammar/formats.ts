@@ -46,11 +46,20 @@ export class Formats {
 export async function compileFormat(format: OutputFormat): Promise<Int32Array> {
   const work = compilingFormat(format)
   for (let begin = performance.now(); ; ) {
-    const { done, value } = work.next()
+    const { done, value } = next(work)
     if (done) return value
     if (performance.now() - begin < TURN_MS) continue
     await turn()
     begin = performance.now()
+  }
+}
+
+function next(work: Generator<void, Int32Array>): IteratorResult<void, Int32Array> {
+  try {
+    return work.next()
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new KvasirError('KV_UNSUPPORTED', 'format: it is nested too deeply; simplify it', { cause: error })
   }
 }
 

@@ -10,28 +10,34 @@ const HEX = '0123456789abcdefABCDEF'
 
 export const INTEGER_DIGITS = 15 // every number of so many digits is told apart from all others
 
+const ESCAPED = [...Array(0x20).keys(), 0x22, 0x5c].map((code) => ({
+  code,
+  node: text(JSON.stringify(String.fromCharCode(code)).slice(1, -1)),
+}))
+
 /** What a string holds for each character of the set, in the one spelling that JSON.stringify gives it. */
-export function stringChars(from: CharSet): Node {
-  const escaped = [...chars('"\\'), ...CONTROLS.flatMap(([a, b]) => charSet([[a, b]]))]
-    .flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, i) => first + i))
-    .filter((code) => includes(from, code))
-    .map((code) => text(JSON.stringify(String.fromCharCode(code)).slice(1, -1)))
-  return choice(set(intersection(from, UNESCAPED)), ...escaped)
+export function stringChars(from: CharSet, rules: Rules): Node {
+  const escaped = ESCAPED.filter(({ code }) => includes(from, code)).map(({ node }) => node)
+  const all = escaped.length === ESCAPED.length
+  return choice(
+    set(intersection(from, UNESCAPED)),
+    all ? rules.define('escaped', () => choice(...escaped)) : choice(...escaped),
+  )
 }
 
 /** A regular language as the contents of JSON strings. */
-export function insideString(node: Node): Node {
+export function insideString(node: Node, rules: Rules): Node {
   switch (node.kind) {
     case 'set':
-      return stringChars(node.set)
+      return stringChars(node.set, rules)
     case 'text':
       return text(JSON.stringify(node.text).slice(1, -1))
     case 'sequence':
-      return sequence(...node.parts.map(insideString))
+      return sequence(...node.parts.map((part) => insideString(part, rules)))
     case 'choice':
-      return choice(...node.options.map(insideString))
+      return choice(...node.options.map((option) => insideString(option, rules)))
     case 'repeat':
-      return repeat(insideString(node.node), node.min, node.max)
+      return repeat(insideString(node.node, rules), node.min, node.max)
     case 'rule':
       return node
   }

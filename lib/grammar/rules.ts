@@ -27,19 +27,26 @@ export const isNothing = (node: Node): boolean => node.kind === 'choice' && node
 const isEmpty = (node: Node): boolean => node.kind === 'text' && node.text === ''
 
 export function sequence(...parts: Node[]): Node {
-  if (parts.some(isNothing)) return NOTHING
   const flat: Node[] = []
-  for (const part of parts.flatMap((one) => (one.kind === 'sequence' ? one.parts : [one]))) {
+  const add = (part: Node) => {
     const last = flat.at(-1)
-    if (isEmpty(part)) continue
+    if (isEmpty(part)) return
     if (part.kind === 'text' && last?.kind === 'text') flat[flat.length - 1] = text(last.text + part.text)
     else flat.push(part)
+  }
+  for (const part of parts) {
+    if (isNothing(part)) return NOTHING
+    if (part.kind === 'sequence') for (const inner of part.parts) add(inner)
+    else add(part)
   }
   return flat.length === 0 ? EMPTY : flat.length === 1 ? flat[0]! : { kind: 'sequence', parts: flat }
 }
 
 export function choice(...options: Node[]): Node {
-  const flat = options.flatMap((one) => (one.kind === 'choice' ? one.options : [one]))
+  const flat: Node[] = []
+  for (const option of options)
+    if (option.kind === 'choice') for (const inner of option.options) flat.push(inner)
+    else flat.push(option)
   return flat.length === 1 ? flat[0]! : { kind: 'choice', options: flat }
 }
 

@@ -23,10 +23,14 @@ export interface TestGrammar {
   stats(): { masks: number; states: number; bytes: number }
 }
 
-const addon: { grammar(words: Int32Array, tokens: Uint8Array[], size: number, leading: number): TestGrammar } =
-  createRequire(__filename)(
-    join(process.env['KVASIR_PREBUILD'] ?? join(__dirname, '../..'), 'build/test/kvasir_kernels.node'),
-  )
+type Vocabulary = object
+
+const addon: {
+  vocabulary(tokens: readonly Uint8Array[], size: number, leading: number): Vocabulary
+  grammar(words: Int32Array, vocabulary: Vocabulary): TestGrammar
+} = createRequire(__filename)(
+  join(process.env['KVASIR_PREBUILD'] ?? join(__dirname, '../..'), 'build/test/kvasir_kernels.node'),
+)
 
 export function wordsOf(format: OutputFormat): Int32Array {
   const work = compilingFormat(format)
@@ -39,8 +43,13 @@ export function wordsOf(format: OutputFormat): Int32Array {
 /** A token for each byte, so that every text has exactly one spelling. */
 export const BYTES: Uint8Array[] = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
 
-export const grammarOf = (words: Int32Array, tokens = BYTES, size = tokens.length, leading = -1): TestGrammar =>
-  addon.grammar(words, tokens, size, leading)
+export const vocabularyOf = (tokens: readonly Uint8Array[], size = tokens.length, leading = -1): Vocabulary =>
+  addon.vocabulary(tokens, size, leading)
+
+const bytes = vocabularyOf(BYTES)
+
+/** Over single bytes where no other vocabulary is given. */
+export const grammarOf = (words: Int32Array, vocabulary = bytes): TestGrammar => addon.grammar(words, vocabulary)
 
 export const allowed = (mask: Uint32Array, id: number): boolean => ((mask[id >> 5]! >>> (id & 31)) & 1) === 1
 

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { OutputFormat } from '../../lib/grammar/format.ts'
 import { random } from '../support/random.ts'
 import { packagePath } from '../tokenizer/vocabularies.ts'
-import { allowed, grammarOf, openTokenizer, type TestGrammar, tokensOf, wordsOf } from './harness.ts'
+import { allowed, grammarOf, openTokenizer, type TestGrammar, tokensOf, vocabularyOf, wordsOf } from './harness.ts'
 
 const full = process.env['KVASIR_TEST'] === 'full'
 
@@ -42,7 +42,7 @@ describe('a mask', () => {
     const words = wordsOf(format)
     for (const [name, tokens, leading] of vocabularies) {
       const size = tokens.length + 7 // logits without tokens
-      const grammar = grammarOf(words, tokens, size, leading)
+      const grammar = grammarOf(words, vocabularyOf(tokens, size, leading))
       const bytes = grammarOf(words)
       const ids: number[] = []
       let text: number[] = []
@@ -74,7 +74,7 @@ describe('a mask', () => {
   it('leaves out what cannot be finished in time', () => {
     const words = wordsOf({ type: 'json_object' })
     const [, tokens] = vocabularies[0]!
-    const grammar = grammarOf(words, tokens)
+    const grammar = grammarOf(words, vocabularyOf(tokens))
     for (let seed = 0; seed < 40; seed++) {
       const chance = random(seed)
       const budget = 2 + chance.below(30)

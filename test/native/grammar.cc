@@ -1,6 +1,6 @@
 // Grammars for tests and benches, one text at a time.
 //
-//   grammar(words, tokens, size, leading) → { follow(ids, budget) → { masks, accepts, ends, us } , stats() }
+//   vocabulary(tokens, size, leading), grammar(words, vocabulary) → { follow(ids, budget) → { masks, accepts, us, … }, stats() }
 //
 // `tokens`: Uint8Arrays by id, empty for what is no text. follow() walks the ids as an answer would: masks[i] is what may
 // come as token i, us[i] how long moving there and finding it took.
@@ -50,18 +50,25 @@ Napi::Value follow(const Napi::CallbackInfo& info, Grammar& grammar) {
   return result;
 }
 
+using Shared = std::shared_ptr<const Vocabulary>;
+
+Napi::Value make_vocabulary(const Napi::CallbackInfo& info) {
+  const auto list = info[0].As<Napi::Array>();
+  std::vector<std::string> tokens;
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    Napi::HandleScope scope(info.Env());
+    const auto bytes = list.Get(i).As<Napi::Uint8Array>();
+    tokens.emplace_back(reinterpret_cast<const char*>(bytes.Data()), bytes.ElementLength());
+  }
+  auto* vocabulary = new Shared(std::make_shared<Vocabulary>(std::move(tokens), info[1].As<Napi::Number>().Int32Value(),
+                                                             info[2].As<Napi::Number>().Int32Value()));
+  return Napi::External<Shared>::New(info.Env(), vocabulary, [](Napi::Env, Shared* gone) { delete gone; });
+}
+
 Napi::Value make(const Napi::CallbackInfo& info) {
   try {
     const auto words = info[0].As<Napi::Int32Array>();
-    const auto list = info[1].As<Napi::Array>();
-    std::vector<std::string> tokens;
-    for (uint32_t i = 0; i < list.Length(); ++i) {
-      Napi::HandleScope scope(info.Env());
-      const auto bytes = list.Get(i).As<Napi::Uint8Array>();
-      tokens.emplace_back(reinterpret_cast<const char*>(bytes.Data()), bytes.ElementLength());
-    }
-    const auto vocabulary = std::make_shared<Vocabulary>(std::move(tokens), info[2].As<Napi::Number>().Int32Value(),
-                                                         info[3].As<Napi::Number>().Int32Value());
+    const Shared& vocabulary = *info[1].As<Napi::External<Shared>>().Data();
     const auto grammar = std::make_shared<Grammar>(words.Data(), words.ElementLength(), vocabulary);
     auto object = Napi::Object::New(info.Env());
     object.Set("follow", Napi::Function::New(info.Env(), [grammar](const Napi::CallbackInfo& call) {

@@ -4,7 +4,7 @@
 // would, and what is meant.
 import { KvasirError } from '../../errors.ts'
 import { Automaton } from '../automaton.ts'
-import { ANY, chars, difference } from '../char-set.ts'
+import { ANY, chars, complement } from '../char-set.ts'
 import { type Json, stringChars } from '../json.ts'
 import { searchMatch } from '../regex.ts'
 import {
@@ -16,7 +16,6 @@ import {
   optional,
   type Rules,
   repeat,
-  rule,
   sequence,
   set,
   text,
@@ -52,6 +51,7 @@ class ObjectRules {
   private readonly min: number
   private readonly max: number
   private readonly counted: number // so many properties are told apart
+  private readonly required: number
   private readonly pair: Node // any other property; nothing where there are none
 
   constructor(
@@ -64,6 +64,7 @@ class ObjectRules {
     this.min = Math.max(0, ...each('minProperties').map((one) => count(document, one, 'minProperties')))
     this.max = Math.min(Infinity, ...each('maxProperties').map((one) => count(document, one, 'maxProperties')))
     this.properties = this.declared()
+    this.required = this.properties.filter(({ required }) => required).length
     const open = this.isOpen()
     this.pair = open ? this.others() : NOTHING
     this.counted = Math.max(
@@ -74,32 +75,31 @@ class ObjectRules {
   }
 
   node(): Node {
-    return sequence(text('{'), this.tools.json.space(), this.from(0, 0), text('}'))
+    return sequence(text('{'), this.tools.json.space(), this.inside(), text('}'))
   }
 
-  // Properties from number i on, after `count` of them are written.
-  private from(i: number, count: number): Node {
-    if (i === this.properties.length) return this.rest(count)
-    return this.tools.rules.define(`${this.name} ${i} ${count}`, () => {
+  // From the last property to the first: what may come from number i on, after `count` of them are written.
+  private inside(): Node {
+    const { json, rules } = this.tools
+    const most = Math.min(this.counted, this.properties.length)
+    let after = Array.from({ length: most + 1 }, (_, count) => this.rest(count))
+    for (let i = this.properties.length - 1; i >= 0; i--) {
       const { name, required, node } = this.properties[i]!
-      const { json } = this.tools
-      const options: Node[] = []
-      if (count < this.max)
-        options.push(
-          sequence(
-            count > 0 ? json.comma() : EMPTY,
-            text(JSON.stringify(name)),
-            json.colon(),
-            node,
-            this.from(i + 1, Math.min(count + 1, this.counted)),
-          ),
+      const pair = sequence(text(JSON.stringify(name)), json.colon(), node)
+      const from = Array.from({ length: Math.min(most, i) + 1 }, (_, count) => {
+        const then = after[Math.min(count + 1, most)]!
+        const written = count < this.max ? sequence(count > 0 ? json.comma() : EMPTY, pair, then) : NOTHING
+        return rules.define(`${this.name} ${i} ${count}`, () =>
+          required ? written : choice(written, after[count] ?? NOTHING),
         )
-      if (!required) options.push(this.from(i + 1, count))
-      return choice(...options)
-    })
+      })
+      after = from
+    }
+    return after[0]!
   }
 
   private rest(count: number): Node {
+    if (count < Math.min(this.required, this.counted)) return NOTHING // never so
     const { space, comma } = { space: this.tools.json.space(), comma: this.tools.json.comma() }
     const need = Math.max(0, this.min - count)
     const room = this.max - count
@@ -169,9 +169,7 @@ class ObjectRules {
     if (limits.some((list) => list.length === 0)) return NOTHING
     if (patterns.length === 0 && limits.length === 0) {
       const node = value(this.otherSchemas([]))
-      const key = rules.define(`${this.name} key`, () =>
-        sequence(text('"'), otherNames(taken, this.name, rules), text('"')),
-      )
+      const key = sequence(text('"'), otherNames(taken, rules), text('"'))
       return sequence(key, json.colon(), node)
     }
     if (patterns.length > MOST_PATTERNS)
@@ -192,7 +190,11 @@ class ObjectRules {
       })
       for (const list of limits) keys = keys.intersect(anyOf(list, path), path)
       if (keys.isEmpty) continue
-      const key = sequence(text('"'), keys.node(rules, `${this.name} key ${chosen}`, stringChars), text('"'))
+      const key = sequence(
+        text('"'),
+        keys.node(rules, `${this.name} key ${chosen}`, (chars) => stringChars(chars, rules)),
+        text('"'),
+      )
       options.push(sequence(key, json.colon(), value(schemas)))
     }
     return choice(...options)
@@ -248,24 +250,32 @@ function anyOf(list: StringLimits[], path: string): Automaton {
 }
 
 /** Every name but these, as the contents of a string: a rule for each of their beginnings. */
-function otherNames(names: readonly string[], prefix: string, rules: Rules): Node {
-  const rest = rules.define('name', () => repeat(stringChars(ANY), 0))
-  if (names.length === 0) return rest
-  const after = (beginning: string): Node =>
-    rules.define(`${prefix} not ${beginning}`, () => {
-      const going = names.filter((name) => name.startsWith(beginning) && name !== beginning)
-      const next = [...new Set(going.map((name) => [...name.slice(beginning.length)][0]!))]
-      const others = sequence(stringChars(difference(ANY, chars(next.join('')))), rest)
-      const options = next.map((char) => sequence(stringChars(chars(char)), rule(`${prefix} not ${beginning}${char}`)))
-      return choice(...(names.includes(beginning) ? [] : [EMPTY]), others, ...options)
-    })
+function otherNames(names: readonly string[], rules: Rules): Node {
+  const prefix = `names but ${JSON.stringify(names)}`
+  const rest = rules.define('name', () => repeat(stringChars(ANY, rules), 0))
+  const root: Beginning = { whole: false, next: new Map() }
   for (const name of names) {
-    let beginning = ''
+    let at = root
     for (const char of name) {
-      after(beginning)
-      beginning += char
+      const next = at.next.get(char) ?? { whole: false, next: new Map() }
+      at.next.set(char, next)
+      at = next
     }
-    after(beginning)
+    at.whole = true
   }
-  return after('')
+  const after = ({ whole, next }: Beginning, place: string): Node =>
+    rules.define(`${prefix} not ${place}`, () => {
+      const others = sequence(stringChars(complement(chars([...next.keys()].join(''))), rules), rest)
+      const options = [...next].map(([char, beginning]) =>
+        sequence(text(JSON.stringify(char).slice(1, -1)), after(beginning, `${place}${char}`)),
+      )
+      return choice(...(whole ? [] : [EMPTY]), others, ...options)
+    })
+  return names.length === 0 ? rest : after(root, '')
+}
+
+interface Beginning {
+  /** It is one of the names itself. */
+  whole: boolean
+  next: Map<string, Beginning>
 }

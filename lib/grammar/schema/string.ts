@@ -57,9 +57,13 @@ export function stringNode(limits: StringLimits, json: Json, rules: Rules, name:
   if (all.length === 1 && none.length === 0) {
     const { node } = all[0]!
     const [shortest, longest] = lengths(node)
-    if (shortest >= min && longest <= max) return sequence(QUOTE, insideString(node), QUOTE)
+    if (shortest >= min && longest <= max) return sequence(QUOTE, insideString(node, rules), QUOTE)
   }
-  return sequence(QUOTE, languageOf(limits, name).node(rules, name, stringChars), QUOTE)
+  return sequence(
+    QUOTE,
+    languageOf(limits, name).node(rules, name, (chars) => stringChars(chars, rules)),
+    QUOTE,
+  )
 }
 
 /** The strings themselves, as an automaton. */

@@ -8,7 +8,8 @@ export const typeOf = (value: unknown): string =>
 const isType = (value: unknown, type: unknown): boolean =>
   type === typeOf(value) || (type === 'integer' && Number.isInteger(value))
 
-export const same = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b)
+export const same = (a: unknown, b: unknown): boolean =>
+  a === b || (typeof a === 'object' && typeof b === 'object' && canonical(a) === canonical(b))
 
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, part) =>

@@ -9,13 +9,15 @@ namespace {
 constexpr size_t kMostBytes = 32 << 20;  // of states; then they begin anew
 constexpr size_t kMaskBytes = 16 << 20;  // of masks that are kept
 
+constexpr int32_t kWorthAsking = 32;  // nodes of a subtree
+
 constexpr int32_t kMixed = -2;  // plain characters lead to different states
 
 }  // namespace
 
 Grammar::Grammar(const int32_t* words, size_t count, std::shared_ptr<const Vocabulary> vocabulary)
     : vocabulary_(std::move(vocabulary)),
-      rules_(words, count, vocabulary_->usable()),
+      rules_(words, count, *vocabulary_),
       states_(std::make_shared<States>(rules_)) {
   std::set<std::vector<int32_t>> distinct;
   for (const std::string& character : vocabulary_->plain_characters()) {
@@ -132,14 +134,23 @@ int32_t Grammar::after_plain(States& states, int32_t state) {
 void Grammar::walk(const Position& at, const Trie& trie, int32_t most, TokenMask& mask) {
   States& states = *at.states;
   const auto count = static_cast<int32_t>(trie.nodes.size());
+  const bool plain = &trie == &vocabulary_->plain();
   const int leading = at.fresh ? vocabulary_->leading() : -1;
   path_[0] = at.state;
   for (int32_t i = 0; i < count;) {
-    const Trie::Node& node = trie.nodes[i];
+    const Trie::Node node = trie.nodes[i];
     const bool dropped = node.depth == 0 && node.byte == leading;
     const int32_t to = dropped ? at.state : states.step(path_[node.depth], node.byte);
     if (to == States::kDead) {
       i = node.skip;
+      continue;
+    }
+    // Where any plain character leads back to the same state, the tokens below need not be walked.
+    if (plain && node.skip - i > kWorthAsking && states.cost(to) <= most && !dropped && after_plain(states, to) == to) {
+      for (; i < node.skip; ++i)
+        if (trie.nodes[i].token >= 0) vocabulary_->add_with_twins(mask.bits, trie.nodes[i].token);
+      mask.any = true;
+      mask.cost = std::max(mask.cost, states.cost(to));
       continue;
     }
     path_[node.depth + 1] = to;

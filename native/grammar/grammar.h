@@ -15,7 +15,7 @@ namespace kvasir::grammar {
 struct TokenMask {
   Bits bits;
   bool any = false;
-  int32_t cost = 0;  // the most bytes that the text still needs after one of them
+  int32_t cost = 0;  // the most tokens that complete the text after one of them
 };
 
 // How far one text has come.
@@ -43,11 +43,11 @@ class Grammar {
   bool accept(Position& at, int32_t token);
   bool accepts(const Position& at);  // the text may end here
   bool ends(const Position& at);     // and nothing may follow
-  int32_t cost(const Position& at);  // the fewest bytes that complete it
+  int32_t cost(const Position& at);  // tokens that are enough to complete it
 
   // The mask of a position if it is known already, or null.
   std::shared_ptr<const TokenMask> known_mask(const Position& at, int32_t budget);
-  // `budget`: the bytes that may come after the token, one a token; tokens that leave more to do are left out, unless
+  // `budget`: the tokens that may come after this one; tokens that leave more to do are left out, unless
   // there are no others.
   std::shared_ptr<const TokenMask> mask(const Position& at, int32_t budget);
 

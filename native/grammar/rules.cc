@@ -28,13 +28,20 @@ class Reader {
   size_t at_ = 0;
 };
 
+char first_of(const ByteSet& set) {
+  int byte = 0;
+  while (!set[byte]) ++byte;
+  return static_cast<char>(byte);
+}
+
 int32_t capped(int64_t cost) { return static_cast<int32_t>(std::min<int64_t>(cost, kNever)); }
 
 }  // namespace
 
-Rules::Rules(const int32_t* words, size_t count, const ByteSet& usable) {
+Rules::Rules(const int32_t* words, size_t count, const Vocabulary& vocabulary) {
   parse(words, count);
-  for (ByteSet& set : sets_) set &= usable;
+  for (ByteSet& set : sets_) set &= vocabulary.usable();
+  find_literals(vocabulary);
   find_costs();
   KV_CHECK(cost_[root_] < kNever, "KV_UNSUPPORTED",
            "format: no text satisfies it, or none that the vocabulary of this model can write");
@@ -98,11 +105,40 @@ int64_t Rules::element_cost(const Element& element) const {
   return 0;
 }
 
+// Runs of single bytes, and the tokens that cover a part of them.
+void Rules::find_literals(const Vocabulary& vocabulary) {
+  literal_.assign(elements_.size(), 0);
+  std::string run;
+  for (size_t at = 0; at < elements_.size(); ++at) {
+    run.clear();
+    for (size_t i = at; elements_[i].kind == Element::Kind::bytes && run.size() < 63; ++i) {
+      const ByteSet& set = sets_[elements_[i].target];
+      if (set.count() != 1) break;
+      run.push_back(first_of(set));
+    }
+    if (run.size() > 1) literal_[at] = vocabulary.prefixes(run) >> 2;
+  }
+}
+
+// Fills rest_ of an alternative from its end, and gives that of its first element.
+int32_t Rules::find_rest(int32_t first) {
+  int32_t end = first;
+  while (elements_[end].kind != Element::Kind::end) ++end;
+  for (int32_t at = end - 1; at >= first; --at) {
+    int64_t best = element_cost(elements_[at]) + rest_[at + 1];
+    for (uint64_t lengths = literal_[at]; lengths; lengths &= lengths - 1)
+      best = std::min<int64_t>(best, 1 + rest_[at + 2 + __builtin_ctzll(lengths)]);
+    rest_[at] = capped(best);
+  }
+  return rest_[first];
+}
+
 // The least solution: every rule begins as never, and whenever one becomes cheaper, those that use it are looked at
 // again.
 void Rules::find_costs() {
   const auto rules = static_cast<int32_t>(alternatives_.size());
   cost_.assign(rules, kNever);
+  rest_.assign(elements_.size(), 0);
   std::vector<std::vector<int32_t>> users(rules);
   std::deque<int32_t> queue;
   std::vector<bool> queued(rules, true);
@@ -116,24 +152,16 @@ void Rules::find_costs() {
     const int32_t r = queue.front();
     queue.pop_front();
     queued[r] = false;
-    int64_t best = kNever;
-    for (const int32_t first : alternatives_[r]) {
-      int64_t sum = 0;
-      for (int32_t at = first; elements_[at].kind != Element::Kind::end && sum < best; ++at)
-        sum += element_cost(elements_[at]);
-      best = std::min(best, sum);
-    }
+    int32_t best = kNever;
+    for (const int32_t first : alternatives_[r]) best = std::min(best, find_rest(first));
     if (best >= cost_[r]) continue;
-    cost_[r] = capped(best);
+    cost_[r] = best;
     for (const int32_t user : users[r])
       if (!queued[user]) {
         queued[user] = true;
         queue.push_back(user);
       }
   }
-  rest_.assign(elements_.size(), 0);
-  for (auto at = static_cast<int64_t>(elements_.size()) - 1; at >= 0; --at)
-    if (elements_[at].kind != Element::Kind::end) rest_[at] = capped(element_cost(elements_[at]) + rest_[at + 1]);
 }
 
 void Rules::drop_dead_alternatives() {

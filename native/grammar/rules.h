@@ -12,17 +12,16 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <vector>
+
+#include "native/grammar/vocabulary.h"
 
 namespace kvasir::grammar {
 
 constexpr int32_t kMagic = 0x4b564752;  // "KVGR"
 constexpr int32_t kMaxWords = 1 << 24;
 constexpr int32_t kNever = 1 << 28;  // a cost that nothing has
-
-using ByteSet = std::bitset<256>;
 
 struct Element {
   enum class Kind : int32_t { bytes, rule, repeat, end };
@@ -34,9 +33,9 @@ struct Element {
 
 class Rules {
  public:
-  // Throws KV_NATIVE when the words are no grammar as described above. `usable`: the bytes that the vocabulary can
-  // write; no other byte will be matched. Throws KV_UNSUPPORTED when no text is left then.
-  Rules(const int32_t* words, size_t count, const ByteSet& usable);
+  // Throws KV_NATIVE when the words are no grammar as described above. No byte is matched that no token of the vocabulary
+  // has; throws KV_UNSUPPORTED when no text is left then.
+  Rules(const int32_t* words, size_t count, const Vocabulary& vocabulary);
 
   const Element& element(int32_t at) const { return elements_[at]; }
   const ByteSet& set(int32_t at) const { return sets_[at]; }
@@ -45,9 +44,10 @@ class Rules {
   // First elements of a rule's alternatives, without those that no text completes.
   const std::vector<int32_t>& alternatives(int32_t rule) const { return alternatives_[rule]; }
 
-  // The fewest bytes that match from the element to the end of its alternative; of a repeat, all of its repetitions.
+  // Tokens that are enough to match from the element to the end of its alternative; of a repeat, all of its repetitions.
+  // A byte counts as a token, but what is written letter by letter is counted in the fewest tokens.
   int32_t rest(int32_t element) const { return rest_[element]; }
-  // The fewest bytes that match the rule.
+  // Tokens that are enough to match the rule.
   int32_t cost(int32_t rule) const { return cost_[rule]; }
 
   // Bytes with the same class are told apart by no set.
@@ -60,6 +60,8 @@ class Rules {
  private:
   void parse(const int32_t* words, size_t count);
   void find_costs();
+  void find_literals(const Vocabulary& vocabulary);
+  int32_t find_rest(int32_t first);
   int64_t element_cost(const Element& element) const;
   void drop_dead_alternatives();
   void check_repeats() const;
@@ -70,6 +72,7 @@ class Rules {
   std::vector<Element> elements_;  // alternative by alternative, each closed by an end
   std::vector<std::vector<int32_t>> alternatives_;
   std::vector<int32_t> rest_, cost_;
+  std::vector<uint64_t> literal_;  // by element, bit n: a token is it and the n + 1 single bytes after it
   std::array<uint8_t, 256> class_{};
   std::vector<uint8_t> representative_;
   int32_t root_ = 0;

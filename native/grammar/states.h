@@ -31,7 +31,7 @@ class States {
     return known >= 0 ? known : find_step(state, byte_class);
   }
 
-  // The text may end here; nothing may follow it; the fewest bytes that complete it.
+  // The text may end here; nothing may follow it; tokens that are enough to complete it.
   bool accepts(int32_t state) const { return states_[state].accepts; }
   bool ends(int32_t state) const { return states_[state].accepts && states_[state].count == 0; }
   int32_t cost(int32_t state) const { return states_[state].cost; }
@@ -54,7 +54,7 @@ class States {
     int32_t element;
     int32_t count;
     int32_t parent;  // kNobody: the text is over
-    int32_t cost;    // fewest bytes that complete it
+    int32_t cost;    // tokens that are enough to complete it
   };
   struct State {
     size_t first;  // in frames_of_states_

@@ -67,6 +67,23 @@ Vocabulary::Vocabulary(std::vector<std::string> tokens, int32_t size, int leadin
   other_ = trie_of(std::move(other));
 }
 
+uint64_t Vocabulary::prefixes(std::string_view text) const {
+  uint64_t found = 0;
+  for (const Trie* trie : {&plain_, &other_}) {
+    int32_t node = text.empty() ? -1 : trie->first[static_cast<uint8_t>(text[0])];
+    for (size_t depth = 1; node >= 0; ++depth) {
+      if (trie->nodes[node].token >= 0) found |= uint64_t{1} << depth;
+      if (depth == std::min<size_t>(text.size(), 63)) break;
+      const int32_t end = trie->nodes[node].skip;
+      int32_t child = node + 1;
+      while (child < end && trie->nodes[child].byte != static_cast<uint8_t>(text[depth]))
+        child = trie->nodes[child].skip;
+      node = child < end ? child : -1;
+    }
+  }
+  return found;
+}
+
 Trie Vocabulary::trie_of(std::vector<int32_t> ids) {
   std::stable_sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) { return tokens_[a] < tokens_[b]; });
   Trie trie;
@@ -94,6 +111,9 @@ Trie Vocabulary::trie_of(std::vector<int32_t> ids) {
     last = &token;
   }
   for (const int32_t node : path) trie.nodes[node].skip = static_cast<int32_t>(trie.nodes.size());
+  trie.first.fill(-1);
+  for (int32_t i = 0; i < static_cast<int32_t>(trie.nodes.size()); i = trie.nodes[i].skip)
+    trie.first[trie.nodes[i].byte] = i;
   return trie;
 }
 

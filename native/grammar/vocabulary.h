@@ -4,15 +4,16 @@
 // (inside a string), it takes all of them at once, and only the others are walked.
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "native/grammar/rules.h"
-
 namespace kvasir::grammar {
 
+using ByteSet = std::bitset<256>;
 using Bits = std::vector<uint32_t>;  // by token id
 
 inline void set_bit(Bits& bits, int32_t id) { bits[id >> 5] |= 1u << (id & 31); }
@@ -28,6 +29,7 @@ struct Trie {
   };
   std::vector<Node> nodes;
   int32_t height = 0;
+  std::array<int32_t, 256> first{};  // the node of a first byte, or −1
 };
 
 class Vocabulary {
@@ -52,6 +54,9 @@ class Vocabulary {
   int32_t longest_plain() const { return static_cast<int32_t>(plain_up_to_.size()) - 1; }
   // The characters that plain tokens are made of, once each.
   const std::vector<std::string>& plain_characters() const { return plain_characters_; }
+
+  // Bit n: a token is the first n bytes of `text`; n below 64.
+  uint64_t prefixes(std::string_view text) const;
 
   // Sets the bits of all tokens that have the bytes of `id`.
   void add_with_twins(Bits& bits, int32_t id) const {

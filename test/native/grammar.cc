@@ -94,6 +94,9 @@ Napi::Value make(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void register_grammar(Napi::Env env, Napi::Object exports) { exports.Set("grammar", Napi::Function::New(env, make)); }
+void register_grammar(Napi::Env env, Napi::Object exports) {
+  exports.Set("vocabulary", Napi::Function::New(env, make_vocabulary));
+  exports.Set("grammar", Napi::Function::New(env, make));
+}
 
 }  // namespace kvasir::test

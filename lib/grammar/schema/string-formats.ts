@@ -15,6 +15,7 @@ const HOST = `${LABEL}(\\.${LABEL}){0,4}`
 const PATH_CHAR = "[A-Za-z0-9_.~!$&'()*+,;=:@-]|%[0-9A-F]{2}"
 const PATH = `(/(${PATH_CHAR})*)*`
 const QUERY = `(\\?(${PATH_CHAR}|[/?])*)?(#(${PATH_CHAR}|[/?])*)?`
+const NAME = '[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,2}'
 const HEX4 = '[0-9a-f]{1,4}'
 
 const FORMATS: Record<string, string> = {
@@ -32,12 +33,13 @@ const FORMATS: Record<string, string> = {
     ...[1, 2, 3, 4, 5, 6].map((n) => `(${HEX4}:){${n}}(:${HEX4}){1,${7 - n}}`),
   ].join('|'),
   uri: `(https?|ftp)://${HOST}(:[1-9]\\d{0,3})?${PATH}${QUERY}|urn:[a-z0-9][a-z0-9-]{1,30}:(${PATH_CHAR})+|mailto:[a-z0-9._-]+@${HOST}`,
+  // Not of the standard; as ajv has it, without user names.
+  url: `(https?|ftp)://${NAME}(\\.${NAME}){0,2}\\.[a-z]{2,10}(:[1-9]\\d{1,3})?(/(${PATH_CHAR}|[/?])*)?`,
   'uri-reference': `((https?)://${HOST})?${PATH}${QUERY}`,
   uuid: '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
   'json-pointer': '(/([A-Za-z0-9_. -]|~[01])*)*',
 }
 Object.assign(FORMATS, {
-  url: FORMATS['uri'],
   iri: FORMATS['uri'],
   'iri-reference': FORMATS['uri-reference'],
   'idn-email': FORMATS['email'],

@@ -82,10 +82,11 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       weights,
       programs: programs.map(({ tape }) => native().createProgram(tape)),
     })
+    const template = chatTemplate(checkpoint, codec)
     return new Llm({
       engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache }),
       codec,
-      template: chatTemplate(checkpoint, codec),
+      template,
       stopTokens: checkpoint.stopTokens,
       programs: PROGRAMS,
       info: {
@@ -102,6 +103,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         kv: memory.kv,
         kvBytes: memory.kvBytes,
         weightBytes: weights.bytes,
+        ...(template && { chat: template.format }),
       },
       release: () => files.close(),
     })

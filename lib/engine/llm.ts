@@ -131,6 +131,12 @@ export class Llm {
     return this.parts.codec.decode(this.checkedIds('ids', ids))
   }
 
+  /** The bytes of one token inside a text: maybe a part of a character. Control tokens as the checkpoint writes them. */
+  tokenBytes(id: number): Uint8Array {
+    this.checkAlive()
+    return this.parts.codec.bytes(this.checkedIds('id', [id])[0]!)
+  }
+
   /** How busy the model is now, and what the prefix cache has done so far. */
   stats(): EngineLoad {
     return this.parts.engine.load()

@@ -66,6 +66,8 @@ export interface TextCodec {
   /** special: add BOS and EOS as the checkpoint asks. parse: read <|…|> as control tokens. */
   encode(text: string, special: boolean, parse: boolean): Promise<Int32Array>
   decode(ids: Int32Array): string
+  /** The bytes of one token inside a text; control tokens as the checkpoint writes them. */
+  bytes(id: number): Uint8Array
   /** marks: keep the control tokens that give a chat's answer its form (lib/tokenizer/marks.ts). */
   detokenizer(marks?: boolean): Detokenizer
 }

@@ -50,6 +50,11 @@ export class Tokenizer {
     }
   }
 
+  /** The bytes of one token inside a text; control tokens as the checkpoint writes them. */
+  bytes(id: number): Uint8Array {
+    return this.#native.decode(Int32Array.of(id), true, true)
+  }
+
   /** Turns ids into text one by one. marks: with the control tokens that give an answer its form. */
   detokenizer(marks = false): Detokenizer {
     return new Detokenizer(this.#native, marks ? this.marks() : undefined)

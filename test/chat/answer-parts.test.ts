@@ -118,7 +118,7 @@ describe('an answer', () => {
       '<tool_call>',
       '</tool_call>',
       '{"name":"f"}',
-      'a',
+      'Z',
       ' ',
       '\n',
       '<',

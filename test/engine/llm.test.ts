@@ -20,6 +20,7 @@ function model(parts: Partial<LlmParts> = {}) {
         return Int32Array.from(idsOf(text))
       },
       decode: (ids) => [...ids].map(textOf).join(''),
+      bytes: (id) => Buffer.from(textOf(id)),
       detokenizer: () => new FakeDetokenizer(),
     },
     template: (messages) => messages.map(({ role, content }) => `<${role}>${content}`).join(''),

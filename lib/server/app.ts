@@ -7,8 +7,11 @@ import { authorized } from './auth.ts'
 import { ApiError, apiError, isInternal } from './errors.ts'
 import { logged } from './log.ts'
 import { chat } from './routes/chat.ts'
+import { completions } from './routes/completions.ts'
+import { embeddings } from './routes/embeddings.ts'
 import { health } from './routes/health.ts'
 import { models } from './routes/models.ts'
+import { tokenize } from './routes/tokenize.ts'
 import type { Ctx, Env, Shared } from './shared.ts'
 
 const GUARDED = ['/v1/*', '/tokenize', '/detokenize']
@@ -32,6 +35,9 @@ export function createApp(shared: Shared): Hono<Env> {
   health(app, shared)
   models(app, shared)
   chat(app, shared)
+  completions(app, shared)
+  embeddings(app, shared)
+  tokenize(app, shared)
   // The page mounts here: page(app, shared) at `/`, live(app, shared) at `/live`.
 
   app.notFound((c) =>

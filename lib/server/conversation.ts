@@ -92,6 +92,6 @@ class OneCall implements Reader {
 }
 
 // Templates write what they get: null would become a word.
-function withoutNull({ name, description, parameters }: FunctionSpec) {
+export function withoutNull({ name, description, parameters }: FunctionSpec) {
   return { name, ...(description != null && { description }), ...(parameters != null && { parameters }) }
 }

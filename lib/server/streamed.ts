@@ -1,20 +1,18 @@
 // A generation as a stream of events. What fails before the first piece has a status of its own; what fails later is told
 // in the stream.
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import type { Piece } from '../engine/answer.ts'
-import type { Generation } from '../engine/generation.ts'
 import { apiError, isInternal } from './errors.ts'
 import type { Ctx, Shared } from './shared.ts'
 import { EventStream } from './sse.ts'
 
 /** Calls `write` with the stream and the pieces, once there is a first one. */
-export async function streamed(
+export async function streamed<P>(
   c: Ctx,
   shared: Shared,
-  generation: Generation,
-  write: (events: EventStream, pieces: AsyncIterable<Piece>) => Promise<void>,
+  source: AsyncIterable<P>,
+  write: (events: EventStream, pieces: AsyncIterable<P>) => Promise<void>,
 ): Promise<Response> {
-  const pieces = generation[Symbol.asyncIterator]()
+  const pieces = source[Symbol.asyncIterator]()
   const first = await pieces.next()
   const events = new EventStream(c, shared.options.stallTimeoutMs)
   try {
@@ -29,6 +27,6 @@ export async function streamed(
   return RESPONSE_ALREADY_SENT
 }
 
-async function* following(first: IteratorResult<Piece>, rest: AsyncIterator<Piece>): AsyncGenerator<Piece> {
+async function* following<P>(first: IteratorResult<P>, rest: AsyncIterator<P>): AsyncGenerator<P> {
   for (let next = first; !next.done; next = await rest.next()) yield next.value
 }

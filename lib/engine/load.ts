@@ -17,7 +17,8 @@ import { openTokenizer } from '../tokenizer/tokenizer.ts'
 import { type Checkpoint, tensorOf } from '../weights/checkpoint.ts'
 import { FORMATS } from '../weights/formats.ts'
 import { openCheckpoint } from '../weights/open.ts'
-import { bindWeights, CheckpointFiles, vectorOf } from './bind-weights.ts'
+import { readFloats } from '../weights/read-tensor.ts'
+import { bindWeights, CheckpointFiles } from './bind-weights.ts'
 import { Engine } from './engine.ts'
 import { Llm } from './llm.ts'
 import { type MemoryOptions, planMemory } from './plan-memory.ts'
@@ -67,7 +68,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   try {
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
-    const programs = await compileAll(checkpoint, memory.limits, await vectorOf(checkpoint, files, 'rope_freqs.weight'))
+    const programs = await compileAll(checkpoint, memory.limits, await readFloats(checkpoint, 'rope_freqs.weight'))
     const weights = native().createWeights(await bindWeights(programs.at(-1)!.weights, checkpoint, files))
     const codec = await tokenizer
     const executor = native().createExecutor({

@@ -76,7 +76,8 @@ export class Llm {
     const list = typeof texts === 'string' ? [texts] : texts
     if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
     const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
-    const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt, service: serviceOf(options) }
+    const program = await this.parts.programs.embed(pooling)
+    const spec = { program, pooling, normalize, createdAt, service: serviceOf(options) }
     return together(signal, (group) =>
       prompts.map((ids) =>
         call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), group),

@@ -48,7 +48,7 @@ export function scripted(
     codec: vocabulary,
     template: compileTemplate(CHATML),
     stopTokens: [vocabulary.end],
-    programs: { generate: 0, mean: 1, last: 2 },
+    programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: {
       name: 'scripted',
       path: '',

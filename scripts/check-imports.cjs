@@ -6,6 +6,7 @@ const { join, dirname, relative, resolve } = require('node:path')
 // Imports go down this list, never up. Files directly under lib/ are named with their extension.
 const order = [
   'cli',
+  'server',
   'index.ts',
   'ai',
   'electron',

@@ -67,12 +67,13 @@ export class RemoteLlm {
 
   /** As Llm.chat(); rejects with KV_HOST, too, when the process ends. */
   chat(messages: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    return this.generation('chat', messages, options)
+    const { onPrompt, ...rest } = { ...options }
+    return this.generation('chat', messages, onPrompt ? { ...rest, onPrompt: true } : rest, onPrompt)
   }
 
   /** As Llm.generate(). */
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
-    return this.generation('generate', prompt, options)
+    return this.generation('generate', prompt, { ...options })
   }
 
   embed(texts: string | readonly Prompt[], options: EmbedOptions = {}): Promise<Float32Array[]> {
@@ -106,7 +107,12 @@ export class RemoteLlm {
     return this.dispose()
   }
 
-  private generation(method: 'chat' | 'generate', input: unknown, options: GenerateOptions): Generation {
+  private generation(
+    method: 'chat' | 'generate',
+    input: unknown,
+    options: WithSignal,
+    onPrompt: (text: string) => void = () => {},
+  ): Generation {
     const { signal, ...rest } = options ?? {}
     const lane = {
       submit: (request: RemoteRequest) => {
@@ -115,6 +121,7 @@ export class RemoteLlm {
           resolve: (answer) => listener.resolve(answer as never),
           reject: (error) => listener.reject(error),
           piece: (piece) => listener.piece(piece),
+          prompt: onPrompt,
         })
       },
       cancel: ({ connection, listener, id }: RemoteRequest, error?: unknown) => {

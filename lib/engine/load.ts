@@ -101,6 +101,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         kv: memory.kv,
         kvBytes: memory.kvBytes,
         weightBytes: weights.bytes,
+        ...(template && { chat: template.format }),
       },
       release: () => files.close(),
     })

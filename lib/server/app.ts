@@ -3,6 +3,8 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { ApiError, apiError } from './errors.ts'
+import { live } from './live.ts'
+import { page } from './page-files.ts'
 import { chat } from './routes/chat.ts'
 import { health } from './routes/health.ts'
 import { models } from './routes/models.ts'
@@ -19,7 +21,8 @@ export function createApp(shared: Shared): Hono<Env> {
   health(app, shared)
   models(app, shared)
   chat(app, shared)
-  // The page mounts here: page(app, shared) at `/`, live(app, shared) at `/live`.
+  live(app, shared)
+  page(app)
 
   app.notFound((c) => {
     const message = `there is no ${c.req.method} ${c.req.path}`

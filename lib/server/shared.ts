@@ -6,7 +6,7 @@ import { ApiError } from './errors.ts'
 import type { CheckedOptions } from './options.ts'
 
 /** What the server needs of a model. */
-export type Model = Pick<Llm, 'info' | 'chat' | 'generate' | 'embed' | 'tokenize' | 'detokenize' | 'stats'>
+export type Model = Pick<Llm, 'info' | 'chat' | 'generate' | 'embed' | 'tokenize' | 'detokenize' | 'stats' | 'watch'>
 
 export interface Env {
   Bindings: HttpBindings

@@ -10,6 +10,7 @@ import { disposed, type EngineLoad } from './engine.ts'
 import { unwatch, watch } from './forgotten.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
+import type { EngineObserver, EngineView } from './observer.ts'
 import { ScoreRequest } from './score-request.ts'
 import type {
   ChatMessage,
@@ -91,7 +92,8 @@ export class Llm {
     const list = typeof texts === 'string' ? [texts] : texts
     if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
     const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
-    const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt, service: serviceOf(options) }
+    const program = await this.parts.programs.embed(pooling)
+    const spec = { program, pooling, normalize, createdAt, service: serviceOf(options) }
     return together(signal, (group) =>
       prompts.map((ids) =>
         call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), group),
@@ -140,6 +142,11 @@ export class Llm {
   /** How busy the model is now, and what the prefix cache has done so far. */
   stats(): EngineLoad {
     return this.parts.engine.load()
+  }
+
+  /** Shows every step and answer from now on to `observer`, which must be quick. */
+  watch(observer: EngineObserver): EngineView {
+    return this.parts.engine.watch(observer)
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */

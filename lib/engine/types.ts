@@ -72,6 +72,13 @@ export interface TextCodec {
   detokenizer(marks?: boolean): Detokenizer
 }
 
+/** The programs of a device, by the first word of a step. */
+export interface ProgramNumbers {
+  generate: number
+  /** May have to be compiled first. */
+  embed(pooling: Pooling): Promise<number>
+}
+
 /** What load() puts together. */
 export interface LlmParts {
   engine: Engine
@@ -80,8 +87,7 @@ export interface LlmParts {
   template: ((messages: readonly TemplateMessage[], options?: TemplateOptions) => string) | null
   /** Ids that end an answer. */
   stopTokens: readonly number[]
-  /** Numbers of the programs in a step's first word. */
-  programs: { generate: number; mean: number; last: number }
+  programs: ProgramNumbers
   info: ModelInfo
   /** Gives back what the engine does not own: mapped files, the tokenizer. */
   release(): void

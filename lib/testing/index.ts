@@ -49,7 +49,7 @@ export function scripted(
     codec: vocabulary,
     template,
     stopTokens: [vocabulary.end],
-    programs: { generate: 0, mean: 1, last: 2 },
+    programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: {
       name: 'scripted',
       path: '',

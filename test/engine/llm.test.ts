@@ -25,7 +25,7 @@ function model(parts: Partial<LlmParts> = {}) {
     },
     template: (messages) => messages.map(({ role, content }) => `<${role}>${content}`).join(''),
     stopTokens: [],
-    programs: { generate: 0, mean: 1, last: 2 },
+    programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: { name: 'fake', vocabSize: VOCAB } as LlmParts['info'],
     release: () => released++,
     ...parts,

@@ -4,6 +4,7 @@ import { type AnswerPart, AnswerParts, opensThoughts } from '../chat/answer-part
 import type { ChoiceResult } from '../engine/answer.ts'
 import type { Generation } from '../engine/generation.ts'
 import type { ChatMessage, ChatOptions } from '../engine/types.ts'
+import { invalid } from './errors.ts'
 import type { FunctionSpec, ToolChoice } from './schemas/tools.ts'
 import type { Model } from './shared.ts'
 
@@ -11,6 +12,8 @@ export interface Conversation {
   messages: ChatMessage[]
   tools: readonly FunctionSpec[]
   choice: ToolChoice
+  /** What a whole answer must be. */
+  format: undefined
   /** False: of several calls in an answer only the first counts. */
   parallel: boolean
   options: ChatOptions
@@ -29,6 +32,8 @@ export interface Call {
 }
 
 export function converse(llm: Model, { messages, tools, choice, parallel, options }: Conversation): Call {
+  if (choice === 'required' || typeof choice === 'object')
+    throw invalid('tool_choice', 'only none and auto are there yet')
   const offered = choice === 'none' ? [] : tools
   let thinking = false
   const generation = llm.chat(messages, {

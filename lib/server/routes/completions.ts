@@ -4,7 +4,7 @@ import type { Hono } from 'hono'
 import type { Answer, ChoiceResult, Piece } from '../../engine/answer.ts'
 import type { GenerateOptions, Prompt } from '../../engine/types.ts'
 import { body } from '../body.ts'
-import { ApiError } from '../errors.ts'
+import { invalid } from '../errors.ts'
 import { CompletionLogprobs } from '../logprobs.ts'
 import { allOf, merged } from '../merged.ts'
 import { type CompletionRequest, completionRequest } from '../schemas/completion.ts'
@@ -80,13 +80,8 @@ const choicesOf = (answer: Answer): ChoiceResult[] => answer.choices ?? [{ ...an
 function optionsOf(request: CompletionRequest): GenerateOptions {
   const options = samplingOptions({ ...request, max_tokens: request.max_tokens ?? MAX_TOKENS })
   if (request.logprobs != null) options.logprobs = request.logprobs
-  if (request.echo && request.logprobs != null)
-    throw new ApiError(400, 'echo: log-probabilities of prompts are not there', { param: 'echo', code: 'unsupported' })
-  if (request.stream_options != null && !request.stream)
-    throw new ApiError(400, 'stream_options: needs stream to be true', {
-      param: 'stream_options',
-      code: 'invalid_value',
-    })
+  if (request.echo && request.logprobs != null) throw invalid('echo', 'log-probabilities of prompts are not there')
+  if (request.stream_options != null && !request.stream) throw invalid('stream_options', 'needs stream to be true')
   return options
 }
 

@@ -3,6 +3,7 @@ import type { ChatMessage, ChatOptions, TextPart } from '../engine/types.ts'
 import type { Conversation } from './conversation.ts'
 import { invalid } from './errors.ts'
 import type { ChatRequest } from './schemas/chat.ts'
+import { formatOf } from './schemas/format.ts'
 import { samplingOptions } from './schemas/sampling.ts'
 import { checkedChoice } from './schemas/tools.ts'
 
@@ -20,7 +21,7 @@ export function chatConversation(request: ChatRequest): Conversation {
     messages: request.messages.map(message),
     ...{ tools, options },
     choice: checkedChoice(tools, request.tool_choice),
-    format: formatOf(request.response_format, 'response_format'),
+    format: formatOf(request.response_format, request),
     parallel: request.parallel_tool_calls ?? true,
   }
 }
@@ -54,10 +55,4 @@ export function templateVariables(
     ...own,
   }
   return Object.keys(variables).length > 0 ? { templateVariables: variables } : {}
-}
-
-/** The form that a whole answer must have; undefined for any text. */
-export function formatOf(format: { type: string } | null | undefined, param: string): undefined {
-  if (format == null || format.type === 'text') return undefined
-  throw invalid(param, 'only text is there yet')
 }

@@ -1,7 +1,8 @@
 // A request for a response in the words of the library: its items become the turns of a conversation.
 import type { ChatMessage, ChatOptions, ToolCall } from '../engine/types.ts'
-import { formatOf, templateVariables } from './chat-request.ts'
+import { templateVariables } from './chat-request.ts'
 import type { Conversation } from './conversation.ts'
+import { formatOf } from './schemas/format.ts'
 import type { ResponseItem, ResponseRequest } from './schemas/response.ts'
 import { samplingOptions } from './schemas/sampling.ts'
 import { checkedChoice } from './schemas/tools.ts'
@@ -25,7 +26,7 @@ export function responseConversation(request: ResponseRequest): Conversation {
       tools,
       choice != null && typeof choice === 'object' ? { ...choice, function: choice } : choice,
     ),
-    format: formatOf(request.text?.format, 'text.format'),
+    format: formatOf(request.text?.format, request),
     parallel: request.parallel_tool_calls ?? true,
   }
 }

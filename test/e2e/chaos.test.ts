@@ -67,7 +67,7 @@ async function answersAlone(questions: readonly Question[]): Promise<Map<Questio
 
 async function residentMb(port: number): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-  return Number(/^process_resident_memory_bytes\S* (\S+)$/m.exec(text)![1]) / 1e6
+  return Number(/^process_resident_memory_bytes(?:\{[^}]*\})? (\S+)$/m.exec(text)![1]) / 1e6
 }
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
@@ -104,7 +104,6 @@ it.skipIf(seconds === 0)(
       }
     }
     await Promise.all([...crowd, watch()])
-    expect(idle.filter(({ destroyed }) => !destroyed).length, 'idle connections that live').toBeGreaterThanOrEqual(0)
 
     // The end: everybody asks once more, and in the middle of it comes the signal.
     const last = Array.from({ length: 40 }, () => good(world).catch((error) => error))

@@ -1,5 +1,6 @@
 // The body of POST /v1/responses.
 import { z } from 'zod'
+import { guided, textFormat } from './format.ts'
 import { sampling } from './sampling.ts'
 import { functionSpec } from './tools.ts'
 
@@ -19,23 +20,18 @@ const item = z.union([
 
 export type ResponseItem = z.output<typeof item>
 
-const format = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text') }),
-  z.object({ type: z.literal('json_object') }),
-  z.object({ type: z.literal('json_schema'), name: z.string().optional(), schema: z.record(z.string(), z.unknown()) }),
-])
-
 const { max_tokens: _, n: __, ...sharedSampling } = sampling
 const none = (why: string) => z.null(why).optional()
 
 export const responseRequest = z.object({
   ...sharedSampling,
+  ...guided,
   model: z.string().nullish(),
   input: z.union([z.string(), z.array(item).min(1)]),
   instructions: z.string().nullish(),
   max_output_tokens: z.number().int().min(1).nullish(),
   stream: z.boolean().nullish(),
-  text: z.object({ format: format.nullish() }).nullish(),
+  text: z.object({ format: textFormat.nullish() }).nullish(),
   tools: z
     .array(z.object({ type: z.literal('function', 'only functions are there'), ...functionSpec.shape }))
     .nullish(),

@@ -94,8 +94,9 @@ describe('an answer', () => {
 
   it('is told apart from thoughts', async () => {
     const { client } = await serving(() => ['<think>\n', 'Let me', ' see.', '\n</th', 'ink>\n\n', 'Yes', '.'])
-    const { message } = (await client.chat.completions.create(basic)).choices[0]!
-    expect(message).toMatchObject({ content: 'Yes.', reasoning_content: 'Let me see.' })
+    const { choices: whole, usage } = await client.chat.completions.create(basic)
+    expect(whole[0]!.message).toMatchObject({ content: 'Yes.', reasoning_content: 'Let me see.' })
+    expect(usage!.completion_tokens_details!.reasoning_tokens).toBe(5)
     let thoughts = ''
     let text = ''
     for await (const { choices } of await client.chat.completions.create({ ...basic, stream: true })) {

@@ -1,7 +1,7 @@
 // POST /v1/completions: texts continued, with no template around them.
 import { randomUUID } from 'node:crypto'
 import type { Hono } from 'hono'
-import type { Answer, ChoiceResult, Piece } from '../../engine/answer.ts'
+import type { Piece } from '../../engine/answer.ts'
 import type { GenerateOptions, Prompt } from '../../engine/types.ts'
 import { body } from '../body.ts'
 import { withFormat } from '../conversation.ts'
@@ -14,7 +14,7 @@ import { promptList } from '../schemas/prompt.ts'
 import { samplingOptions } from '../schemas/sampling.ts'
 import { type Env, type Model, type Shared, servedName } from '../shared.ts'
 import { streamed } from '../streamed.ts'
-import { sumOf, usageOf } from '../usage.ts'
+import { choicesOf, sumOf, usageOf } from '../usage.ts'
 import { begin } from '../work.ts'
 
 const MAX_TOKENS = 16 // where the client says nothing, as the API has it
@@ -76,8 +76,6 @@ export function completions(app: Hono<Env>, shared: Shared): void {
     })
   })
 }
-
-const choicesOf = (answer: Answer): ChoiceResult[] => answer.choices ?? [{ ...answer, index: 0 }]
 
 function optionsOf(request: CompletionRequest): GenerateOptions {
   const options = samplingOptions({ ...request, max_tokens: request.max_tokens ?? MAX_TOKENS })

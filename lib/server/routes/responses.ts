@@ -7,8 +7,9 @@ import { apiError } from '../errors.ts'
 import { type Emit, newId, ResponseOutput } from '../response-output.ts'
 import { responseConversation } from '../response-request.ts'
 import { type ResponseRequest, responseRequest } from '../schemas/response.ts'
-import { type Env, type Shared, servedName } from '../shared.ts'
+import { type Env, type Model, type Shared, servedName } from '../shared.ts'
 import { streamed } from '../streamed.ts'
+import { reasoningTokens } from '../usage.ts'
 import { begin } from '../work.ts'
 
 export function responses(app: Hono<Env>, shared: Shared): void {
@@ -26,7 +27,7 @@ export function responses(app: Hono<Env>, shared: Shared): void {
       const reader = call.reader()
       await output.push([...reader.push(answer.text), ...reader.end()], answer.logprobs)
       await output.end(statusOf(answer))
-      return c.json({ ...head, ...ending(answer), output: output.items })
+      return c.json({ ...head, ...ending(shared.llm, answer, output), output: output.items })
     }
 
     return streamed(c, shared, call.generation, async (events, pieces) => {
@@ -42,7 +43,7 @@ export function responses(app: Hono<Env>, shared: Shared): void {
         work.answered(answer)
         await output.push(reader.end())
         await output.end(statusOf(answer))
-        const response = { ...head, ...ending(answer), output: output.items }
+        const response = { ...head, ...ending(shared.llm, answer, output), output: output.items }
         await emit(`response.${statusOf(answer)}`, { response })
       } catch (cause) {
         const { code, message } = apiError(cause)
@@ -85,21 +86,22 @@ function headOf(request: ResponseRequest, model: string) {
   }
 }
 
-function ending(answer: Answer) {
+function ending(llm: Model, answer: Answer, { items }: ResponseOutput) {
   const status = statusOf(answer)
+  const thoughts = reasoningTokens(llm, answer, () => items.some(({ type }) => type === 'reasoning'))
   return {
     status,
     incomplete_details: status === 'incomplete' ? { reason: 'max_output_tokens' } : null,
-    usage: usage(answer.usage),
+    usage: usage(answer.usage, thoughts),
   }
 }
 
-function usage({ promptTokens, cachedTokens, completionTokens }: Usage) {
+function usage({ promptTokens, cachedTokens, completionTokens }: Usage, reasoning_tokens: number) {
   return {
     input_tokens: promptTokens,
     input_tokens_details: { cached_tokens: cachedTokens },
     output_tokens: completionTokens,
-    output_tokens_details: { reasoning_tokens: 0 },
+    output_tokens_details: { reasoning_tokens },
     total_tokens: promptTokens + completionTokens,
   }
 }

@@ -81,6 +81,7 @@ export const stalling: Client = async ({ port, rng, questions, left }) => {
 
 /** Says what is no HTTP; the connection ends. */
 export const garbage: Client = async ({ port, rng }) => {
+  await sleep(rng.below(50))
   const socket = await open(port)
   socket.write(rng.bytes(1 + rng.below(2000)))
   socket.end()

@@ -83,13 +83,14 @@ export function messageOf({ text }: ChoiceResult, call: Call): Message {
   const message: Message = { text: '', reasoning: '', calls: [] }
   for (const part of [...reader.push(text), ...reader.end()]) {
     if (part.type === 'call') message.calls.push({ id: call.callId(), name: part.name, arguments: part.arguments })
+    else if (part.type === 'arguments') message.calls.at(-1)!.arguments += part.text
     else message[part.type] += part.text
   }
   return message
 }
 
 class OneCall implements Reader {
-  private called = false
+  private calls = 0
 
   constructor(private readonly parts: Reader) {}
 
@@ -103,10 +104,8 @@ class OneCall implements Reader {
 
   private first(parts: AnswerPart[]): AnswerPart[] {
     return parts.filter(({ type }) => {
-      if (type !== 'call') return true
-      const first = !this.called
-      this.called = true
-      return first
+      if (type === 'call') this.calls++
+      return this.calls < 2 || (type !== 'call' && type !== 'arguments')
     })
   }
 }

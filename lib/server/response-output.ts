@@ -23,6 +23,7 @@ export const newId = (prefix: string) => `${prefix}_${randomBytes(16).toString('
 export class ResponseOutput {
   readonly items: Item[] = []
   private open: { item: Item; part: Part } | undefined
+  private call: (Item & { arguments: string }) | undefined // whose arguments go on
 
   constructor(
     private readonly llm: Model,
@@ -32,7 +33,8 @@ export class ResponseOutput {
 
   async push(parts: readonly AnswerPart[], logprobs: readonly TokenLogprob[] = []): Promise<void> {
     for (const part of parts) {
-      if (part.type === 'call') await this.call(part.name, part.arguments)
+      if (part.type === 'call') await this.beginCall(part.name, part.arguments)
+      else if (part.type === 'arguments') await this.input(part.text)
       else await this.write(part.type, part.text, part.type === 'text' ? logprobs : [])
     }
   }
@@ -70,6 +72,7 @@ export class ResponseOutput {
   }
 
   private async close(status: Status): Promise<void> {
+    if (this.call) return this.closeCall(status)
     if (!this.open) return
     const { item, part } = this.open
     this.open = undefined
@@ -82,17 +85,29 @@ export class ResponseOutput {
     await this.emit('response.output_item.done', { output_index, item })
   }
 
-  private async call(name: string, input: string): Promise<void> {
+  private async beginCall(name: string, input: string): Promise<void> {
     await this.close('completed')
-    const call_id = this.callId()
-    const item: Item = { id: newId('fc'), type: 'function_call', status: 'in_progress', call_id, name, arguments: '' }
-    await this.added(item)
-    const where = { item_id: item.id, output_index: this.items.length - 1 }
-    await this.emit('response.function_call_arguments.delta', { ...where, delta: input })
-    await this.emit('response.function_call_arguments.done', { ...where, name, arguments: input })
-    item['arguments'] = input
-    item.status = 'completed'
-    await this.emit('response.output_item.done', { output_index: where.output_index, item })
+    const call = { id: newId('fc'), type: 'function_call', call_id: this.callId(), name, arguments: '' } as const
+    this.call = { ...call, status: 'in_progress' }
+    await this.added(this.call)
+    await this.input(input)
+  }
+
+  private async input(delta: string): Promise<void> {
+    if (delta === '') return
+    this.call!.arguments += delta
+    const where = { item_id: this.call!.id, output_index: this.items.length - 1 }
+    await this.emit('response.function_call_arguments.delta', { ...where, delta })
+  }
+
+  private async closeCall(status: Status): Promise<void> {
+    const item = this.call!
+    this.call = undefined
+    const output_index = this.items.length - 1
+    const done = { item_id: item.id, output_index, name: item['name'], arguments: item.arguments }
+    await this.emit('response.function_call_arguments.done', done)
+    item.status = status
+    await this.emit('response.output_item.done', { output_index, item })
   }
 
   private async added(item: Item): Promise<void> {

@@ -136,20 +136,24 @@ describe('tools', () => {
     const { client } = await serving(() => [
       `Well. <tool`,
       `_call>{"name": "weather", "argum`,
-      `ents": {"city": "Oslo"}}</tool_call>`,
+      `ents": {"city": "Os`,
+      `lo"}}</tool_call>`,
     ])
     const stream = client.chat.completions.stream({ model: MODEL, messages, tools: [weather] })
     const done: unknown[] = []
     stream.on('tool_calls.function.arguments.done', ({ name, arguments: input }) => done.push([name, input]))
+    const deltas: string[] = []
+    stream.on('tool_calls.function.arguments.delta', ({ arguments_delta }) => deltas.push(arguments_delta))
     const { choices } = await stream.finalChatCompletion()
     expect(choices[0]).toMatchObject({
       finish_reason: 'tool_calls',
       message: {
         content: 'Well.',
-        tool_calls: [{ type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } }],
+        tool_calls: [{ type: 'function', function: { name: 'weather', arguments: '{"city": "Oslo"}' } }],
       },
     })
-    expect(done).toEqual([['weather', '{"city":"Oslo"}']])
+    expect(done).toEqual([['weather', '{"city": "Oslo"}']])
+    expect(deltas.join('|')).toBe('|{"city": "Os|lo"}')
   })
 
   it('are left out with tool_choice none, and one at a time where that is asked', async () => {

@@ -88,7 +88,7 @@ describe('a response', () => {
     expect(plain(final.output)).toEqual(plain(whole.output))
     expect(whole.output.map((item) => item.type)).toEqual(['reasoning', 'message', 'function_call'])
     expect(whole.output[0]).toMatchObject({ content: [{ type: 'reasoning_text', text: 'Hmm.' }] })
-    expect(whole.output[2]).toMatchObject({ name: 'weather', arguments: '{"city":"Oslo"}' })
+    expect(whole.output[2]).toMatchObject({ name: 'weather', arguments: '{"city": "Oslo"}' })
   })
 
   it('goes on from its own output and the results of calls', async () => {

@@ -148,6 +148,8 @@ class ChoiceStream {
   }
 
   private delta(part: AnswerPart): object {
+    if (part.type === 'arguments')
+      return { tool_calls: [{ index: this.calls - 1, function: { arguments: part.text } }] }
     if (part.type !== 'call') return part.type === 'text' ? { content: part.text } : { reasoning_content: part.text }
     const { name, arguments: input } = part
     const call = { index: this.calls++, id: this.call.callId(), type: 'function', function: { name, arguments: input } }

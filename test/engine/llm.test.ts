@@ -82,57 +82,13 @@ describe('chat', () => {
     await expect(llm.chat('abc', { tools: ['weather'] as never })).rejects.toMatchObject({ code: 'KV_ARGUMENT' })
   })
 
-  it('hands on calls, thoughts and variables, and tells the text that came of them', async () => {
-    const seen: unknown[] = []
-    const { llm } = model({
-      template: (messages, options) => {
-        seen.push(messages, options?.variables)
-        return 'filled in'
-      },
-    })
-    const call = { id: 'c', function: { name: 'f', arguments: '{"a":1}' } }
+  it('hands on variables of the template, and tells the text that came of it', async () => {
+    const { llm } = model({ template: (_, options) => JSON.stringify(options?.variables) })
     const prompts: string[] = []
-    await llm.chat(
-      [
-        {
-          role: 'user',
-          content: [
-            { type: 'text', text: 'a' },
-            { type: 'text', text: 'b' },
-          ],
-        },
-        { role: 'assistant', content: null, tool_calls: [call], reasoning_content: 'hm' },
-        { role: 'tool', tool_call_id: 'c', name: 'f', content: '7' },
-      ],
-      { maxTokens: 1, templateVariables: { enable_thinking: false }, onPrompt: (text) => prompts.push(text) },
-    )
-    expect(seen).toEqual([
-      [
-        { role: 'user', content: 'a\nb' },
-        {
-          ...{ role: 'assistant', content: null, reasoning_content: 'hm' },
-          tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: { a: 1 } } }],
-        },
-        { role: 'tool', tool_call_id: 'c', name: 'f', content: '7' },
-      ],
-      { enable_thinking: false },
-    ])
-    expect(prompts).toEqual(['filled in'])
-    expect(llm.chatPrompt('x')).toBe('filled in')
-  })
-
-  it.each<[string, object, RegExp]>([
-    [
-      'an image',
-      { role: 'user', content: [{ type: 'image_url' }] },
-      /^messages\[0\]\.content\[0\] is of type image_url/,
-    ],
-    ['a part', { role: 'user', content: [{ type: 'text' }] }, /^messages\[0\]\.content\[0\]: /],
-    ['a call', { role: 'assistant', tool_calls: [{}] }, /^messages\[0\]\.tool_calls\[0\]\.function\.name: /],
-    ['calls', { role: 'assistant', tool_calls: 5 }, /^messages\[0\]\.tool_calls: expected a list/],
-    ['a name', { role: 'user', content: '', name: 5 }, /^messages\[0\]\.name: expected a string, found 5/],
-  ])('refuses %s that is wrong', async (_, message, text) => {
-    await expect(model().llm.chat([message as never])).rejects.toMatchObject({ message: expect.stringMatching(text) })
+    const templateVariables = { enable_thinking: false }
+    await llm.chat('a', { maxTokens: 1, templateVariables, onPrompt: (text) => prompts.push(text) })
+    expect(prompts).toEqual(['{"enable_thinking":false}'])
+    expect(llm.chatPrompt('a', { templateVariables })).toBe(prompts[0])
   })
 
   it('without a template says what to do', async () => {

@@ -16,12 +16,15 @@ import type {
 } from '../engine/types.ts'
 import type { KvasirError } from '../errors.ts'
 import { signalOf } from '../sampling/check.ts'
+import { startChild } from './child.ts'
 import { Connection } from './connection.ts'
 import type { Call } from './protocol.ts'
 
 export interface RemoteOptions extends LoadOptions {
   /** Called when the process ended although nobody disposed the model. */
   onHostExit?: (error: KvasirError) => void
+  /** Runs the model in this Node (20 or later) in place of Electron's utilityProcess, which Electron has from 22 on. */
+  execPath?: string
 }
 
 /** Bytes of the host process, as process.memoryUsage() counts them. */
@@ -46,7 +49,8 @@ export class RemoteLlm {
   constructor(
     private readonly spec: string,
     private readonly options: RemoteOptions,
-    private readonly connect: (onExit: (error: KvasirError) => void) => Connection = (onExit) => new Connection(onExit),
+    private readonly connect: (onExit: (error: KvasirError) => void) => Connection = (onExit) =>
+      new Connection(onExit, (events) => startChild(events, options.execPath)),
   ) {}
 
   /** What was loaded, and how. */
@@ -160,7 +164,7 @@ export class RemoteLlm {
     })
     this.connection = connection
     try {
-      const { onProgress, onHostExit, signal: _, ...options } = this.options
+      const { onProgress, onHostExit, execPath, signal: _, ...options } = this.options
       const call = { method: 'load', input: this.spec, options } as const
       this.loaded = Object.freeze(await untilAborted(signal, async () => connection.call<ModelInfo>(call, onProgress)))
       return connection

@@ -70,7 +70,6 @@ export class GenerateRequest extends Request<Answer> {
 /** One answer. */
 class Choice extends Sequence {
   readonly sampler: NativeSampler
-  completionTokens = 0
   private text = ''
   private finishReason: FinishReason | undefined
   private unsent: number[] = [] // ids whose text is not out yet

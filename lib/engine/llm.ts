@@ -10,6 +10,7 @@ import { disposed, type EngineLoad } from './engine.ts'
 import { unwatch, watch } from './forgotten.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
+import type { EngineObserver, EngineView } from './observer.ts'
 import { ScoreRequest } from './score-request.ts'
 import type {
   ChatMessage,
@@ -141,6 +142,11 @@ export class Llm {
   /** How busy the model is now, and what the prefix cache has done so far. */
   stats(): EngineLoad {
     return this.parts.engine.load()
+  }
+
+  /** Shows every step and answer from now on to `observer`, which must be quick. */
+  watch(observer: EngineObserver): EngineView {
+    return this.parts.engine.watch(observer)
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */

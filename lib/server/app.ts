@@ -5,7 +5,9 @@ import { cors } from 'hono/cors'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { authorized } from './auth.ts'
 import { ApiError, apiError, isInternal } from './errors.ts'
+import { live } from './live.ts'
 import { logged } from './log.ts'
+import { page } from './page-files.ts'
 import { chat } from './routes/chat.ts'
 import { completions } from './routes/completions.ts'
 import { embeddings } from './routes/embeddings.ts'
@@ -14,7 +16,7 @@ import { models } from './routes/models.ts'
 import { tokenize } from './routes/tokenize.ts'
 import type { Ctx, Env, Shared } from './shared.ts'
 
-const GUARDED = ['/v1/*', '/tokenize', '/detokenize']
+const GUARDED = ['/v1/*', '/tokenize', '/detokenize', '/live']
 const STATUS_PATHS = ['/health', '/ready', '/metrics']
 
 export function createApp(shared: Shared): Hono<Env> {
@@ -38,7 +40,8 @@ export function createApp(shared: Shared): Hono<Env> {
   completions(app, shared)
   embeddings(app, shared)
   tokenize(app, shared)
-  // The page mounts here: page(app, shared) at `/`, live(app, shared) at `/live`.
+  live(app, shared)
+  page(app)
 
   app.notFound((c) =>
     refuse(c, shared, new ApiError(404, `there is no ${c.req.method} ${c.req.path}`, { code: 'not_found' })),

@@ -31,7 +31,7 @@ void Card::run(const cuda::Launches& launches, const void* op) {
   for (int i = 0; i < launches.count; ++i) {
     const cuda::Launch& launch = launches.launch[i];
     const Run kernel = kernel_named(launch.kernel);
-    machine.launch({dim3_of(launch.grid), dim3_of(launch.block), launch.shared_bytes, seed}, [&] { kernel(op); });
+    machine.launch({dim3_of(launch.grid), dim3_of(launch.block), launch.shared_bytes, seed, 1}, [&] { kernel(op); });
   }
 }
 

@@ -28,11 +28,14 @@ struct PageRoom {
   // Begins the copy of a head's page by a block of `threads`. What of the keys mma reads past the head becomes zeros.
   template <int threads>
   static __device__ __forceinline__ void load(const KvCache& kv, uint8_t* from, uint32_t page) {
-    const int dim = kv.head_dim, keys = (dim + 31) / 32 * 64, chunks = dim / 8, values = chunks * kPageTokens / 2;
+    constexpr int kChunks = kPitch / 16;  // of a pair's row; the last ones may stay empty
+    const int dim = kv.head_dim, keys = (dim + 31) / 32 * 64, used = dim / 8;
     for (int i = static_cast<int>(threadIdx.x); i < keys; i += threads)
       copy_async16(key_chunk(page, i / 8, i % 8), from + (i < dim * 2 ? i * 16 : 0), i < dim * 2 ? 16 : 0);
-    for (int i = static_cast<int>(threadIdx.x); i < values; i += threads)
-      copy_async16(value_chunk(page, i / chunks, i % chunks), kv.values(from) + i * 16, 16);
+    for (int i = static_cast<int>(threadIdx.x); i < kPageTokens / 2 * kChunks; i += threads) {
+      const int pair = i / kChunks, chunk = i % kChunks;
+      if (chunk < used) copy_async16(value_chunk(page, pair, chunk), kv.values(from) + (pair * used + chunk) * 16, 16);
+    }
     const auto* scales = reinterpret_cast<const uint8_t*>(kv.key_scales(from));
     if (threadIdx.x < 16) copy_async16(page + kScales + threadIdx.x * 16, scales + threadIdx.x * 16, 16);
   }
@@ -90,10 +93,12 @@ struct AttentionTile {
       for (int i = 0; i < 8; ++i) {
         const int token = i / 2 * 8 + 2 * t + i % 2;
         const uint32_t at = page + PageRoom<D>::kScales + token * 4;
-        const bool sees = sight[r].sees(token);
+        const float key_scale = __uint_as_float(load_shared(at));
+        const float value_scale = __uint_as_float(load_shared(at + kPageTokens * 4));
+        const bool sees = sight[r].sees(token);  // what other slots hold may be anything
         float& score = x[i / 2][2 * r + i % 2];
-        score = sees ? score * (q_scale[r] * __uint_as_float(load_shared(at))) : -INFINITY;
-        scale[i] = sees ? __uint_as_float(load_shared(at + kPageTokens * 4)) : 0.0f;
+        score = sees ? score * (q_scale[r] * key_scale) : -INFINITY;
+        scale[i] = sees ? value_scale : 0.0f;
         top = fmaxf(top, score);
         scale_top = fmaxf(scale_top, scale[i]);
       }

@@ -45,6 +45,7 @@ export class ApiError extends Error {
 }
 
 const FROM_ENGINE: Partial<Record<ErrorCode, { status: number; code: string; retryAfter?: number }>> = {
+  KV_ABORTED: { status: 499, code: 'client_gone' }, // nobody reads it
   KV_ARGUMENT: { status: 400, code: 'invalid_value' },
   KV_TOO_LONG: { status: 400, code: 'context_length_exceeded' },
   KV_TEMPLATE: { status: 400, code: 'template_error' },
@@ -62,7 +63,9 @@ export function apiError(error: unknown): ApiError {
   const known = typeof code === 'string' ? FROM_ENGINE[code as ErrorCode] : undefined
   if (!known) return new ApiError(500, 'internal error; the log of the server has more', { cause: error })
   const { status, ...rest } = known
-  return new ApiError(status, (error as KvasirError).message, { ...rest, cause: error })
+  const { message } = error as KvasirError
+  const param = status === 400 ? (/^([\w.[\]]+): /.exec(message)?.[1] ?? null) : null
+  return new ApiError(status, message, { ...rest, param, cause: error })
 }
 
 /** True for failures that are ours, which belong in the log with their stack. */

@@ -8,9 +8,11 @@ import type { ServerOptions } from './options.ts'
 import { Server } from './server.ts'
 import type { Model } from './shared.ts'
 
+export type { Logger } from './log.ts'
 export type { ServerOptions } from './options.ts'
 export type { Server } from './server.ts'
 export type { Model } from './shared.ts'
+export { readTenants, type TenantOptions } from './tenants.ts'
 
 /** A server that does not listen yet. Throws KV_ARGUMENT. */
 export function createServer(llm: Model, options: ServerOptions = {}): Server {

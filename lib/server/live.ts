@@ -101,7 +101,7 @@ export class LiveFeed {
 export function live(app: Hono<Env>, shared: Shared): void {
   const feed = new LiveFeed(shared)
   app.get('/live', (c) => {
-    feed.add(new EventStream(c), (gone) => c.env.outgoing.once('close', gone))
+    feed.add(new EventStream(c, shared.options.stallTimeoutMs), (gone) => c.env.outgoing.once('close', gone))
     return RESPONSE_ALREADY_SENT
   })
 }

@@ -1,5 +1,5 @@
 // Server-sent events, written straight to the socket: a stream of tokens has no use for the copies and promises of a
-// ReadableStream. A client that reads slowly holds up nobody but itself.
+// ReadableStream. A client that reads slowly holds up nobody but itself, and one that does not read at all is left.
 import type { ServerResponse } from 'node:http'
 import type { Ctx } from './shared.ts'
 
@@ -7,7 +7,10 @@ export class EventStream {
   private readonly outgoing: ServerResponse
 
   /** Sends the head; from here on the status is 200. */
-  constructor(c: Ctx) {
+  constructor(
+    c: Ctx,
+    private readonly stallTimeoutMs: number,
+  ) {
     this.outgoing = c.env.outgoing
     this.outgoing.writeHead(200, {
       ...Object.fromEntries(c.res.headers),
@@ -17,11 +20,11 @@ export class EventStream {
     })
   }
 
-  /** Resolves when there is room for more, or nobody reads any longer. */
+  /** Gives a promise when there is no room for more; it resolves when there is, or when nobody reads any longer. */
   send(data: unknown, event?: string): Promise<void> | undefined {
+    if (this.outgoing.destroyed) return undefined
     const line = `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
-    if (this.outgoing.destroyed || this.outgoing.write(event ? `event: ${event}\n${line}` : line)) return undefined
-    return this.room()
+    return this.outgoing.write(event ? `event: ${event}\n${line}` : line) ? undefined : this.room()
   }
 
   end(): void {
@@ -31,7 +34,9 @@ export class EventStream {
   private room(): Promise<void> {
     const { outgoing } = this
     return new Promise((resolve) => {
+      const timer = setTimeout(() => outgoing.destroy(), this.stallTimeoutMs)
       const done = () => {
+        clearTimeout(timer)
         outgoing.off('drain', done)
         outgoing.off('close', done)
         resolve()

@@ -9,3 +9,13 @@ export function usageOf({ promptTokens, cachedTokens, completionTokens }: Usage)
     prompt_tokens_details: { cached_tokens: cachedTokens },
   }
 }
+
+export function sumOf(answers: readonly { usage: Usage }[]): Usage {
+  const sum = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
+  for (const { usage } of answers) {
+    sum.promptTokens += usage.promptTokens
+    sum.cachedTokens += usage.cachedTokens
+    sum.completionTokens += usage.completionTokens
+  }
+  return sum
+}

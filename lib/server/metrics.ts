@@ -58,6 +58,8 @@ export class Metrics {
       'Times that a sequence gave its memory to another',
       ({ preemptions }) => preemptions,
     )
+    this.total('steps_total', 'Steps that the device ran', ({ steps }) => steps)
+    this.total('device_busy_seconds_total', 'Time that the device computed', ({ busyMs }) => busyMs / 1000)
     const prefix = (pick: (stats: NonNullable<EngineLoad['prefixCache']>) => number) => (load: EngineLoad) =>
       load.prefixCache ? pick(load.prefixCache) : 0
     this.total(

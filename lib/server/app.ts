@@ -40,8 +40,10 @@ export function createApp(shared: Shared): Hono<Env> {
   completions(app, shared)
   embeddings(app, shared)
   tokenize(app, shared)
-  live(app, shared)
-  page(app)
+  if (shared.options.page) {
+    live(app, shared)
+    page(app)
+  }
 
   app.notFound((c) =>
     refuse(c, shared, new ApiError(404, `there is no ${c.req.method} ${c.req.path}`, { code: 'not_found' })),

@@ -50,7 +50,9 @@ export function createApp(shared: Shared): Hono<Env> {
   app.notFound((c) =>
     refuse(c, shared, new ApiError(404, `there is no ${c.req.method} ${c.req.path}`, { code: 'not_found' })),
   )
-  app.onError((error, c) => refuse(c, shared, apiError(error)))
+  // A client that went away while it was still asking: nobody reads the answer, and nothing is wrong with us.
+  const gone = new ApiError(499, 'the client is gone', { code: 'client_gone' })
+  app.onError((error, c) => refuse(c, shared, c.env.incoming.errored ? gone : apiError(error)))
   return app
 }
 

@@ -53,6 +53,8 @@ export interface NativeTokenizer {
   idOf(token: string): number
   /** True for control tokens, which are not text. */
   isSpecial(id: number): boolean
+  /** Gives its memory back once what is being encoded is done; every other call throws KV_DISPOSED then. */
+  close(): void
 }
 
 /** The tokens of a model as bytes, ready for grammars. */
@@ -124,6 +126,8 @@ export interface NativeExecutor {
   open(slot: number, sampler: NativeSampler): void
   /** Queues one step (lib/engine/step.ts); resolves with its results. The array is copied. */
   submit(step: Int32Array): Promise<Int32Array>
+  /** Makes one more program for the steps to come, on the same weights; returns its number. */
+  addProgram(program: NativeProgram): number
   /** Waits for what is queued, stops the threads, gives the memory back. */
   dispose(): Promise<void>
   stats(): { steps: number; busyMs: number; arenaBytes: number; kvBytes: number; threads: number }

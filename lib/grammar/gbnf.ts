@@ -6,6 +6,7 @@
 // A rule goes on to the next line after | and inside parentheses. The text must be a sentence of the rule root.
 import { KvasirError } from '../errors.ts'
 import { ANY, type CharSet, charSet, complement } from './char-set.ts'
+import { Nullables } from './nullables.ts'
 import { choice, EMPTY, type Node, Rules, repeat, rule, sequence, set, text } from './rules.ts'
 
 export function parseGrammar(source: string): Rules {
@@ -15,6 +16,8 @@ export function parseGrammar(source: string): Rules {
   for (const { name, line } of parser.used)
     if (!rules.has(name)) throw wrong(`line ${line}: there is no rule called ${name}`)
   for (const name of [...rules.names()]) unwind(name, rules)
+  const circle = beginsWithItself(rules)
+  if (circle) throw wrong(`the rule ${circle} begins with itself, through other rules; let something come before it`)
   return rules
 }
 
@@ -209,4 +212,42 @@ function unwind(name: string, rules: Rules): void {
   if (tails.every((tail) => tail === undefined)) return
   const heads = options.filter((_, i) => tails[i] === undefined)
   rules.set(name, sequence(choice(...heads), repeat(choice(...tails.filter((tail) => tail !== undefined)), 0)))
+}
+
+/** A rule that is the beginning of itself, through others. */
+function beginsWithItself(rules: Rules): string | undefined {
+  const state = new Map<string, 'open' | 'closed'>()
+  const nullables = new Nullables(rules)
+  const begins = (node: Node): string | undefined => {
+    switch (node.kind) {
+      case 'choice':
+        return first(node.options, begins)
+      case 'sequence': {
+        const filled = node.parts.findIndex((part) => !nullables.isNullable(part))
+        return first(filled < 0 ? node.parts : node.parts.slice(0, filled + 1), begins)
+      }
+      case 'repeat':
+        return begins(node.node)
+      case 'rule':
+        return visit(node.name)
+      default:
+        return undefined
+    }
+  }
+  const visit = (name: string): string | undefined => {
+    if (state.has(name)) return state.get(name) === 'open' ? name : undefined
+    state.set(name, 'open')
+    const found = begins(rules.get(name)!)
+    state.set(name, 'closed')
+    return found
+  }
+  return first([...rules.names()], visit)
+}
+
+function first<T, R>(list: readonly T[], find: (one: T) => R | undefined): R | undefined {
+  for (const one of list) {
+    const found = find(one)
+    if (found !== undefined) return found
+  }
+  return undefined
 }

@@ -9,7 +9,6 @@ import { pagesFor } from '../cache/block-allocator.ts'
 import { CHATML, compileTemplate } from '../chat/template.ts'
 import { Engine } from '../engine/engine.ts'
 import { Llm } from '../engine/llm.ts'
-import { compileFormat } from '../grammar/formats.ts'
 import { checkOptions, integer, number } from '../sampling/check.ts'
 import { type Script, ScriptedExecutor } from './scripted-executor.ts'
 import { Vocabulary } from './vocabulary.ts'
@@ -43,15 +42,20 @@ export function scripted(
   const pages = maxSequences * pagesFor(context)
   const vocabulary = new Vocabulary()
   const executor = new ScriptedExecutor({ answers, vocabulary, pages, delayMs })
+  const template = compileTemplate(CHATML)
   const limits = { maxTokens: Math.max(512, maxSequences), maxSequences, maxRows: Math.max(64, maxSequences), context }
   return new Llm({
     engine: new Engine({ executor, limits, pages }),
     codec: vocabulary,
-    template: compileTemplate(CHATML),
+    template,
     // The script decides what is said; a format that could not be enforced is refused all the same.
-    grammar: async (format) => void (await compileFormat(format)),
+    grammar: async (format) => {
+      const { compileFormat } = await import('../grammar/formats.ts')
+      await compileFormat(format)
+      return undefined
+    },
     stopTokens: [vocabulary.end],
-    programs: { generate: 0, mean: 1, last: 2 },
+    programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: {
       name: 'scripted',
       path: '',
@@ -66,6 +70,7 @@ export function scripted(
       kv: 'none',
       kvBytes: 0,
       weightBytes: 0,
+      chat: template.format,
     },
     release: () => {},
   })

@@ -57,7 +57,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     return DefineClass(
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
-         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
+         InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
@@ -124,6 +125,12 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     });
   }
 
+  Napi::Value add_program(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), executor()->add_program(program_of(info[0])));
+    });
+  }
+
   Napi::Value dispose(const Napi::CallbackInfo& info) {
     addon_.forget(stop_id_);
     auto executor = std::move(executor_);
@@ -133,6 +140,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
         [executor]() mutable {
           if (executor) executor->stop();
           executor.reset();
+          give_free_memory_back();
           return true;
         },
         [](Napi::Env env, bool&) { return env.Undefined(); });

@@ -12,8 +12,11 @@ namespace {
 
 using Shared = std::shared_ptr<tokenizer::Tokenizer>;
 
+// What the functions of one JavaScript object share; empty after close().
+using Held = std::shared_ptr<Shared>;
+
 struct TokenizerHandle {
-  using Value = tokenizer::Tokenizer;
+  using Value = Shared;
   static constexpr const char* kName = "Tokenizer";
   static constexpr napi_type_tag kTag = {0x6b76617369720001, 0x746f6b65};
 };
@@ -24,9 +27,13 @@ struct Source {
   tokenizer::GgufVocabulary gguf;
   tokenizer::Settings settings;
 
+  // A tokenizer copies what it needs, so the text in the file, megabytes of it, is read this once.
   Shared load() const {
     const std::string_view bytes(reinterpret_cast<const char*>(file->data()), file->size());
-    return json ? tokenizer::load_json(bytes, settings) : tokenizer::load_gguf(gguf, settings);
+    Shared loaded = json ? tokenizer::load_json(bytes, settings) : tokenizer::load_gguf(gguf, settings);
+    for (const std::string_view text : {json ? bytes : gguf.tokens.bytes, gguf.merges.bytes})
+      file->forget(text.data(), text.size());
+    return loaded;
   }
 };
 
@@ -157,20 +164,29 @@ Napi::Value is_special(const Napi::CallbackInfo& info, const Shared& shared) {
   });
 }
 
-// The tokenizer lives as long as one of the functions that share it.
+// The tokenizer lives until close(), or as long as one of the functions that share it; what is being encoded is finished.
 Napi::Value wrap(Napi::Env env, Shared& shared) {
-  Napi::Object object = make_handle<TokenizerHandle>(env, shared);
-  object.Set("vocabSize", shared->bpe.vocab.size());
-  object.Set("bos", shared->bos);
-  object.Set("eos", shared->eos);
+  const Held held = std::make_shared<Shared>(std::move(shared));
+  Napi::Object object = make_handle<TokenizerHandle>(env, held);
+  object.Set("vocabSize", (*held)->bpe.vocab.size());
+  object.Set("bos", (*held)->bos);
+  object.Set("eos", (*held)->eos);
   const auto method = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&, const Shared&)) {
-    object.Set(name, Napi::Function::New(
-                         env, [shared, call](const Napi::CallbackInfo& info) { return call(info, shared); }, name));
+    const auto checked = [held, call](const Napi::CallbackInfo& info) {
+      return guarded(info.Env(), [&] {
+        const Shared alive = *held;
+        KV_CHECK(alive, "KV_DISPOSED", "the tokenizer was closed");
+        return call(info, alive);
+      });
+    };
+    object.Set(name, Napi::Function::New(env, checked, name));
   };
   method("encode", encode);
   method("decode", decode);
   method("idOf", id_of_token);
   method("isSpecial", is_special);
+  object.Set("close", Napi::Function::New(
+                          env, [held](const Napi::CallbackInfo&) { held->reset(); }, "close"));
   return object;
 }
 
@@ -185,7 +201,9 @@ Napi::Value create(const Napi::CallbackInfo& info) {
 }  // namespace
 
 std::shared_ptr<const tokenizer::Tokenizer> tokenizer_of(Napi::Value value) {
-  return unwrap_handle<TokenizerHandle>(value);
+  const auto held = unwrap_handle<TokenizerHandle>(value);
+  KV_CHECK(*held, "KV_DISPOSED", "the tokenizer was closed");
+  return *held;
 }
 
 void register_tokenizer(Napi::Env env, Napi::Object exports) {

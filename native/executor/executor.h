@@ -49,6 +49,9 @@ class Executor {
             int32_t budget);
   void submit(std::vector<int32_t> words, Done done);
 
+  // Makes one more program for the steps to come; returns its number. Throws as the constructor does.
+  int add_program(std::shared_ptr<const Program> program);
+
   // Finishes the step that runs, fails what is queued with KV_DISPOSED, joins the thread. May be called again.
   void stop();
 
@@ -67,12 +70,12 @@ class Executor {
   };
 
   void serve();
+  std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
 
   const ExecutorOptions options_;
   const std::shared_ptr<const Weights> weights_;
-  const std::vector<std::shared_ptr<const Program>> programs_;
   const cpu::KernelTable* kernels_;
   KvCache kv_;
   AnonymousMemory kv_memory_;
@@ -85,6 +88,7 @@ class Executor {
   std::unique_ptr<ThreadTeam> team_;
 
   mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const Program>> programs_;
   std::condition_variable changed_;
   std::deque<Job> queue_;
   bool stopping_ = false;

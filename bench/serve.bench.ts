@@ -133,7 +133,10 @@ main(async () => {
 /** The share of the time with all streams running in which the device computed nothing. */
 async function idleShare(llm: Llm, streams: number): Promise<number> {
   const at = async (full: boolean) => {
-    while ((llm.stats().running === streams) !== full) await sleep(5)
+    while ((llm.stats().running === streams) !== full) await sleep(1)
+    // A step's time is counted when it ends, so we look just then.
+    const { steps } = llm.stats()
+    while (llm.stats().steps === steps) await sleep(1)
     return { time: performance.now(), busy: llm.stats().busyMs }
   }
   const begin = await at(true)

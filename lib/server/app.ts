@@ -13,6 +13,7 @@ import { completions } from './routes/completions.ts'
 import { embeddings } from './routes/embeddings.ts'
 import { health } from './routes/health.ts'
 import { models } from './routes/models.ts'
+import { responses } from './routes/responses.ts'
 import { tokenize } from './routes/tokenize.ts'
 import type { Ctx, Env, Shared } from './shared.ts'
 
@@ -38,6 +39,7 @@ export function createApp(shared: Shared): Hono<Env> {
   models(app, shared)
   chat(app, shared)
   completions(app, shared)
+  responses(app, shared)
   embeddings(app, shared)
   tokenize(app, shared)
   if (shared.options.page) {

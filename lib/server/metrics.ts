@@ -45,8 +45,11 @@ export class Metrics {
     SECONDS_PER_TOKEN,
   )
 
-  constructor(private readonly llm: Model) {
-    this.registry.setDefaultLabels({ model_name: llm.info.name })
+  constructor(
+    private readonly llm: Model,
+    name: string,
+  ) {
+    this.registry.setDefaultLabels({ model_name: name })
     this.gauge('requests_running', 'Sequences that are computed now', ({ running }) => running)
     this.gauge('requests_waiting', 'Sequences that wait in line', ({ waiting }) => waiting)
     this.gauge('kv_cache_usage_ratio', 'Pages of the KV cache that are in use', (load) =>

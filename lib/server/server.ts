@@ -27,7 +27,7 @@ export class Server {
       llm,
       options: checked,
       tenants: new Tenants(checked.tenants),
-      metrics: new Metrics(llm),
+      metrics: new Metrics(llm, checked.names[0]!),
       logger: checked.logger,
       pace: new Pace(),
       created: Math.floor(Date.now() / 1000),

@@ -13,6 +13,7 @@ import { completions } from './routes/completions.ts'
 import { embeddings } from './routes/embeddings.ts'
 import { health } from './routes/health.ts'
 import { models } from './routes/models.ts'
+import { responses } from './routes/responses.ts'
 import { tokenize } from './routes/tokenize.ts'
 import type { Ctx, Env, Shared } from './shared.ts'
 
@@ -38,10 +39,13 @@ export function createApp(shared: Shared): Hono<Env> {
   models(app, shared)
   chat(app, shared)
   completions(app, shared)
+  responses(app, shared)
   embeddings(app, shared)
   tokenize(app, shared)
-  live(app, shared)
-  page(app)
+  if (shared.options.page) {
+    live(app, shared)
+    page(app)
+  }
 
   app.notFound((c) =>
     refuse(c, shared, new ApiError(404, `there is no ${c.req.method} ${c.req.path}`, { code: 'not_found' })),

@@ -10,6 +10,7 @@ import { Connections } from './connections.ts'
 import { ApiError } from './errors.ts'
 import { Metrics } from './metrics.ts'
 import { checkedOptions, type ServerOptions } from './options.ts'
+import { Pace } from './pace.ts'
 import type { Model, Shared } from './shared.ts'
 import { Tenants } from './tenants.ts'
 
@@ -26,8 +27,9 @@ export class Server {
       llm,
       options: checked,
       tenants: new Tenants(checked.tenants),
-      metrics: new Metrics(llm),
+      metrics: new Metrics(llm, checked.names[0]!),
       logger: checked.logger,
+      pace: new Pace(),
       created: Math.floor(Date.now() / 1000),
       routeOf: (path) => (paths.has(path) ? path : path.startsWith('/v1/models/') ? '/v1/models/:id' : 'other'),
       ready: true,

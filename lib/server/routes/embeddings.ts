@@ -3,7 +3,7 @@ import type { Hono } from 'hono'
 import { z } from 'zod'
 import type { Prompt } from '../../engine/types.ts'
 import { body } from '../body.ts'
-import { ApiError } from '../errors.ts'
+import { invalid } from '../errors.ts'
 import { promptList, prompts } from '../schemas/prompt.ts'
 import { type Env, type Shared, servedName } from '../shared.ts'
 import { begin } from '../work.ts'
@@ -25,9 +25,7 @@ export function embeddings(app: Hono<Env>, shared: Shared): void {
     const { llm } = shared
     const { hiddenSize } = llm.info
     if (request.dimensions != null && request.dimensions !== hiddenSize)
-      throw new ApiError(400, `dimensions: vectors of this model have ${hiddenSize}, and cannot be cut`, {
-        ...{ param: 'dimensions', code: 'unsupported' },
-      })
+      throw invalid('dimensions', `vectors of this model have ${hiddenSize}, and cannot be cut`, 'unsupported')
     const { service, answered } = begin(c, shared)
     const ids = await Promise.all(promptList(request.input).map((one) => idsOf(llm, one)))
     const pooling = request.pooling ?? 'mean'

@@ -122,6 +122,8 @@ export interface NativeExecutor {
   open(slot: number, sampler: NativeSampler): void
   /** Queues one step (lib/engine/step.ts); resolves with its results. The array is copied. */
   submit(step: Int32Array): Promise<Int32Array>
+  /** The memory of these pages of the KV cache goes back to the system, after the steps already submitted. */
+  release(pages: Int32Array): void
   /** Makes one more program for the steps to come, on the same weights; returns its number. */
   addProgram(program: NativeProgram): number
   /** Waits for what is queued, stops the threads, gives the memory back. */

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { KvasirError } from '../errors.ts'
 import { modelFolder } from '../hub/cache.ts'
 import { resolveModel } from '../hub/resolve.ts'
+import { openCheckpoint } from '../weights/open.ts'
 import { type Facts, type Finding, findings } from './doctor/findings.ts'
 import { freeDisk, machine } from './doctor/machine.ts'
 import { probeAddon, probeLoad } from './doctor/probe.ts'
@@ -49,9 +50,17 @@ async function examine(model: string | undefined): Promise<Facts> {
     cache,
     model: path,
     load: addon.ok && path !== null ? await probeLoad(path) : null,
+    warnings: path === null ? [] : await warningsOf(path),
     overrides: Object.fromEntries(OVERRIDES.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
   }
 }
+
+// What cannot be opened is told by the test load.
+const warningsOf = (path: string): Promise<string[]> =>
+  openCheckpoint(path).then(
+    ({ warnings }) => warnings,
+    () => [],
+  )
 
 function versions(): Facts['versions'] {
   const { version } = JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8'))

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,14 @@ class AnonymousMemory {
   }
   ~AnonymousMemory() {
     if (data_) munmap(data_, size_);
+  }
+
+  // What lies wholly inside these bytes goes back to the system, and reads as zeros from then on.
+  void forget(uint8_t* begin, size_t bytes) const {
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+    const auto last = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
+    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
   }
 
   uint8_t* data() const { return data_; }

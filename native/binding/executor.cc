@@ -56,8 +56,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     return DefineClass(
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
-         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
-         InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::release>("release"),
+         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
@@ -119,6 +119,10 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       addon.hold(info.Env());  // after submit(): it throws when the executor is stopping
       return deferred->Promise();
     });
+  }
+
+  void release(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { executor()->release(ids_of(info[0], "release")); });
   }
 
   Napi::Value add_program(const Napi::CallbackInfo& info) {

@@ -65,6 +65,7 @@ const healthy: Facts = {
   cache: { folder: 'models', writable: true, free: 50e9, models: [] },
   model: null,
   load: null,
+  warnings: [],
   overrides: {},
 }
 const advice = (facts: Partial<Facts>) =>
@@ -80,6 +81,7 @@ describe('what to do', () => {
     expect(advice({ machine: { ...healthy.machine, cpuQuota: 2 } })).toEqual(['processor', 'test'])
     expect(advice({ machine: { ...healthy.machine, memoryLimit: 2e9, memoryUsed: 1.5e9 } })).toEqual(['memory', 'test'])
     expect(advice({ cache: { ...healthy.cache, writable: false } })).toEqual(['models', 'test'])
+    expect(advice({ warnings: ['doubtful'] })).toEqual(['test', 'model'])
     const baseline = { ok: true, value: { isa: 'baseline', cores: 4, version: '1', file: '' } } as const
     expect(advice({ addon: baseline, overrides: { KVASIR_ISA: 'baseline' } })).toEqual(['kernels', 'test'])
   })

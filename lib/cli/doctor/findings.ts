@@ -18,6 +18,8 @@ export interface Facts {
   /** The model that was tried, or null when there is none on this machine. */
   model: string | null
   load: Probe<LoadFacts> | null
+  /** What is doubtful about the model. */
+  warnings: string[]
   /** Environment variables that change what is chosen. */
   overrides: Record<string, string>
 }
@@ -37,6 +39,7 @@ export function findings(facts: Facts): Finding[] {
     memoryFinding(facts),
     cacheFinding(facts),
     ...loadFindings(facts),
+    ...facts.warnings.map((advice) => ({ label: 'model', text: facts.model ?? '', advice })),
   ]
 }
 

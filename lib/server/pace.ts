@@ -1,12 +1,14 @@
-// A step gives every stream its token at the same moment. Writing hundreds of them in one go would keep the event loop for
-// milliseconds, so a few are written in each of its turns.
-
-const AT_ONCE = 24
+// Things that come in crowds, a few in each turn of the event loop: a step gives hundreds of streams their token at the same
+// moment, and hundreds of requests arrive together. Done in one go they would keep the loop for many milliseconds.
 
 export class Pace {
-  private left = AT_ONCE // of this turn
+  private left: number // of this turn
   private armed = false
   private waiting: (() => void)[] = []
+
+  constructor(private readonly atOnce: number) {
+    this.left = atOnce
+  }
 
   /** Gives a promise when this turn of the event loop has done enough; it resolves in a later one. */
   turn(): Promise<void> | undefined {
@@ -23,8 +25,8 @@ export class Pace {
     this.armed = true
     setImmediate(() => {
       this.armed = false
-      const next = this.waiting.splice(0, AT_ONCE)
-      this.left = AT_ONCE - next.length
+      const next = this.waiting.splice(0, this.atOnce)
+      this.left = this.atOnce - next.length
       if (next.length > 0) this.arm()
       for (const resume of next) resume()
     })

@@ -28,7 +28,9 @@ export interface Shared {
   readonly tenants: Tenants
   readonly metrics: Metrics
   readonly logger: Logger
+  /** Of pieces that are written, and of requests that begin. */
   readonly pace: Pace
+  readonly starts: Pace
   /** Seconds since 1970 at which the server was made: the `created` of its model. */
   readonly created: number
   /** The route of a path, of which there are few; for metrics. */

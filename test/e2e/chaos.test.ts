@@ -4,7 +4,6 @@
 // all that had begun is answered and the process ends.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, it } from 'vitest'
@@ -14,7 +13,7 @@ import { random } from '../support/random.ts'
 import {
   garbage,
   good,
-  open,
+  idling,
   oversized,
   type Question,
   slow,
@@ -88,9 +87,7 @@ it.skipIf(seconds === 0)(
     const ended = new Map<string, number>()
     const memory: number[] = []
 
-    const idle: Socket[] = []
-    while (idle.length < IDLE) idle.push(await open(port))
-
+    const idle = Array.from({ length: IDLE }, (_, i) => idling(world, i % 2 === 0))
     const crowd = CROWD.map(async (client) => {
       while (world.left() > 0) {
         const how = await client(world)
@@ -118,11 +115,13 @@ it.skipIf(seconds === 0)(
     for (const outcome of outcomes) if (outcome instanceof Error && !refused(outcome)) throw outcome
     expect(outcomes.filter((outcome) => outcome === 'answered').length).toBeGreaterThan(0)
     expect(await exit).toEqual([0, null])
-    for (const socket of idle) socket.destroy()
+    const connections = (await Promise.all(idle)).reduce((sum, opened) => sum + opened, 0)
+    expect(connections).toBeGreaterThanOrEqual(IDLE)
 
     console.table(Object.fromEntries([...ended].sort()))
     const third = Math.ceil(memory.length / 3)
     const growth = median(memory.slice(-third)) - median(memory.slice(third, 2 * third))
+    console.log(`${connections} idle connections were opened`)
     console.log(
       `resident MB: ${memory.map((mb) => mb.toFixed(0)).join(' ')}; at the end: ${outcomes.map(String).sort().join(', ')}`,
     )

@@ -22,7 +22,7 @@ interface Head {
 
 export function chat(app: Hono<Env>, shared: Shared): void {
   app.post('/v1/chat/completions', async (c) => {
-    const request = await body(c, chatRequest)
+    const request = await body(c, shared, chatRequest)
     const head = {
       id: `chatcmpl-${randomUUID()}`,
       created: Math.floor(Date.now() / 1000),

@@ -21,7 +21,7 @@ const MAX_TOKENS = 16 // where the client says nothing, as the API has it
 
 export function completions(app: Hono<Env>, shared: Shared): void {
   app.post('/v1/completions', async (c) => {
-    const request = await body(c, completionRequest)
+    const request = await body(c, shared, completionRequest)
     const head = {
       id: `cmpl-${randomUUID()}`,
       object: 'text_completion',

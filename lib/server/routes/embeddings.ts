@@ -20,7 +20,7 @@ const embeddingRequest = z.object({
 
 export function embeddings(app: Hono<Env>, shared: Shared): void {
   app.post('/v1/embeddings', async (c) => {
-    const request = await body(c, embeddingRequest)
+    const request = await body(c, shared, embeddingRequest)
     const model = servedName(shared, request.model)
     const { llm } = shared
     const { hiddenSize } = llm.info

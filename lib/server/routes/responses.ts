@@ -14,7 +14,7 @@ import { begin } from '../work.ts'
 
 export function responses(app: Hono<Env>, shared: Shared): void {
   app.post('/v1/responses', async (c) => {
-    const request = await body(c, responseRequest)
+    const request = await body(c, shared, responseRequest)
     const head = headOf(request, servedName(shared, request.model))
     const conversation = responseConversation(request)
     const work = begin(c, shared)

@@ -168,6 +168,18 @@ export const slow: Client = async ({ port, rng, questions, left }) => {
   return `slow ${status}`
 }
 
+/** Holds a connection and says nothing more, and opens another when it is closed, until nobody listens. Returns how many. */
+export async function idling({ port, rng }: World, asks: boolean): Promise<number> {
+  for (let opened = 0; ; opened++) {
+    await sleep(rng.below(2000))
+    const socket = await open(port).catch(() => undefined)
+    if (!socket) return opened
+    if (asks) socket.write('GET /health HTTP/1.1\r\nhost: x\r\n\r\n')
+    socket.resume()
+    await new Promise((resolve) => socket.on('close', resolve))
+  }
+}
+
 export function open(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => resolve(socket))

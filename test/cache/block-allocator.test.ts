@@ -29,22 +29,6 @@ describe('BlockAllocator', () => {
     expect(blocks.free).toBe(2)
   })
 
-  it('tells the state of every page', () => {
-    const blocks = new BlockAllocator(4)
-    const [owned, cached, crowded] = [blocks.allocate(), blocks.allocate(), blocks.allocate()] as [
-      number,
-      number,
-      number,
-    ]
-    blocks.keep(owned) // owned and kept: owned
-    blocks.keep(cached)
-    blocks.release(cached)
-    for (let i = 1; i < 300; i++) blocks.share(crowded)
-    const states = new Uint8Array(4)
-    blocks.states(states)
-    expect([...states]).toEqual([2, 1, 255, 0])
-  })
-
   it('shrinks: free pages first, then cached ones, then owned ones when they are released; and grows again', () => {
     const blocks = new BlockAllocator(8)
     const evicted: number[] = []
@@ -71,6 +55,22 @@ describe('BlockAllocator', () => {
     blocks.check([[0, 1]])
     expect([blocks.budget, blocks.free, blocks.gone]).toEqual([8, 6, []])
     expect(new Set(Array.from({ length: 6 }, () => blocks.allocate())).size).toBe(6)
+  })
+
+  it('tells the state of every page', () => {
+    const blocks = new BlockAllocator(4)
+    const [owned, cached, crowded] = [blocks.allocate(), blocks.allocate(), blocks.allocate()] as [
+      number,
+      number,
+      number,
+    ]
+    blocks.keep(owned) // owned and kept: owned
+    blocks.keep(cached)
+    blocks.release(cached)
+    for (let i = 1; i < 300; i++) blocks.share(crowded)
+    const states = new Uint8Array(4)
+    blocks.states(states)
+    expect([...states]).toEqual([2, 1, 255, 0])
   })
 
   it('refuses what would lose or double a page', () => {

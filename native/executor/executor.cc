@@ -56,6 +56,8 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
     check_bindings(*program, *weights_, kv_);
     arena_bytes = std::max(arena_bytes, program->arena_bytes());
   }
+  if (options.profile)
+    for (const auto& program : programs_) profiles_.emplace_back(options.threads, program->code.size());
   arena_ = AnonymousMemory(arena_bytes);
   stats_.arena_bytes = arena_bytes;
   stats_.kv_bytes = kv_.bytes();
@@ -165,7 +167,8 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
                              .kv = kv_,
                              .arena = arena_.data(),
                              .attention = attention_.data(),
-                             .kernels = kernels_};
+                             .kernels = kernels_,
+                             .profile = profiles_.empty() ? nullptr : &profiles_[words[0]]};
   team_->run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
 }

@@ -23,6 +23,7 @@ struct ExecutorOptions {
   int threads = 1;
   int slots = 1;
   bool background = false;
+  bool profile = false;
   KvCache kv;  // shape only; the executor owns the memory
 };
 
@@ -52,6 +53,9 @@ class Executor {
   ExecutorStats stats() const;
   int threads() const { return options_.threads; }
 
+  // By program; empty unless asked for. Read only while no step is queued or runs.
+  const std::vector<Profile>& profiles() const { return profiles_; }
+
  private:
   struct Job {
     std::vector<int32_t> words;  // a step, or, when `done` is empty:
@@ -77,6 +81,7 @@ class Executor {
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;
   std::unique_ptr<ThreadTeam> team_;
+  std::vector<Profile> profiles_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -91,9 +91,9 @@ export class Device {
     const before = this.executor.stats().profiles[0]!
     const times: number[] = []
     for (let i = 0; i < count; i++) {
-      const from = this.executor.stats().busyMs
+      const from = performance.now()
       await run(i)
-      times.push(this.executor.stats().busyMs - from)
+      times.push(performance.now() - from)
     }
     const after = this.executor.stats().profiles[0]!
     const mean = (at: number) =>

@@ -9,12 +9,12 @@
 //   q       activations of column 0, `stride` bytes from one column to the next (int16 in the wide kind)
 //   s       a record a group: scale [columns] f32, then what the kind adds: −zero·sum i32 of the group (zero), of its
 //           two halves (halves), or scale·sum f32 (minimum)
-//   ahead   weights that are wanted next: four lines are asked for a group, `step` bytes on each time. Asked for at once,
+//   ahead   weights that are wanted next: eight lines are asked for a group, `step` bytes on each time. Asked for at once,
 //           they would fill the queue of misses and hold up the multiplication.
 const { writeFileSync } = require('node:fs')
 
 const COLUMNS = 6
-const PREFETCHES = 4 // a group
+const PREFETCHES = 8 // a group
 
 // Instructions of one tile, gathered as text in AT&T order.
 class Tile {

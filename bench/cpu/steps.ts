@@ -6,7 +6,7 @@ import { instructionsOf, type TapeInstruction } from './tape.ts'
 
 interface Executor {
   submit(step: Int32Array): Promise<Int32Array>
-  stats(): { busyMs: number; profiles: Float64Array[][] }
+  stats(): { busyMs: number; profile: Float64Array[] }
 }
 interface Addon {
   createProgram(tape: Int32Array): unknown
@@ -88,14 +88,14 @@ export class Device {
 
   /** Runs `count` steps; the times of each instruction, and the milliseconds of the fastest and the median step. */
   async measure(count: number, run: (i: number) => Promise<unknown>): Promise<{ ops: OpTime[]; times: number[] }> {
-    const before = this.executor.stats().profiles[0]!
+    const before = this.executor.stats().profile
     const times: number[] = []
     for (let i = 0; i < count; i++) {
       const from = performance.now()
       await run(i)
       times.push(performance.now() - from)
     }
-    const after = this.executor.stats().profiles[0]!
+    const after = this.executor.stats().profile
     const mean = (at: number) =>
       after.reduce((sum, cells, thread) => sum + cells[at]! - before[thread]![at]!, 0) / after.length / count / 1e6
     const ops = this.instructions.map((instruction) => ({

@@ -50,23 +50,19 @@ SamplerParams sampler_of(Napi::Object from) {
   return params;
 }
 
-// Of each program, of each thread: (busy, waited) ns of every word of the code.
-Napi::Value profiles_array(Napi::Env env, const Executor& executor) {
-  auto programs = Napi::Array::New(env);
-  for (const Profile& profile : executor.profiles()) {
-    auto threads = Napi::Array::New(env);
-    for (int i = 0; i < executor.threads(); ++i) {
-      const std::vector<Profile::Cell>& cells = profile.cells(i);
-      auto times = Napi::Float64Array::New(env, 2 * cells.size());
-      for (size_t w = 0; w < cells.size(); ++w) {
-        times[2 * w] = cells[w].busy_ns;
-        times[2 * w + 1] = cells[w].waited_ns;
-      }
-      threads.Set(threads.Length(), times);
+// Of each thread: (busy, waited) ns of every word of the code.
+Napi::Value profile_array(Napi::Env env, const Profile& profile, int threads) {
+  auto array = Napi::Array::New(env);
+  for (int i = 0; i < threads; ++i) {
+    const std::vector<Profile::Cell>& cells = profile.cells(i);
+    auto times = Napi::Float64Array::New(env, 2 * cells.size());
+    for (size_t w = 0; w < cells.size(); ++w) {
+      times[2 * w] = cells[w].busy_ns;
+      times[2 * w + 1] = cells[w].waited_ns;
     }
-    programs.Set(programs.Length(), threads);
+    array.Set(array.Length(), times);
   }
-  return programs;
+  return array;
 }
 
 class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
@@ -75,7 +71,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     return DefineClass(
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
-         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
+         InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
@@ -140,6 +137,12 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     });
   }
 
+  Napi::Value add_program(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), executor()->add_program(program_of(info[0])));
+    });
+  }
+
   Napi::Value dispose(const Napi::CallbackInfo& info) {
     addon_.forget(stop_id_);
     auto executor = std::move(executor_);
@@ -164,7 +167,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("arenaBytes", static_cast<double>(stats.arena_bytes));
       result.Set("kvBytes", static_cast<double>(stats.kv_bytes));
       result.Set("threads", running->threads());
-      if (!running->profiles().empty()) result.Set("profiles", profiles_array(info.Env(), *running));
+      if (const Profile* profile = running->profile())
+        result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;
     });
   }

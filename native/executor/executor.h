@@ -47,14 +47,17 @@ class Executor {
   void open(int slot, SamplerParams params, std::vector<int32_t> prompt);
   void submit(std::vector<int32_t> words, Done done);
 
+  // Makes one more program for the steps to come; returns its number. Throws as the constructor does.
+  int add_program(std::shared_ptr<const Program> program);
+
   // Finishes the step that runs, fails what is queued with KV_DISPOSED, joins the thread. May be called again.
   void stop();
 
   ExecutorStats stats() const;
   int threads() const { return options_.threads; }
 
-  // By program; empty unless asked for. Read only while no step is queued or runs.
-  const std::vector<Profile>& profiles() const { return profiles_; }
+  // Of the first program; null unless asked for. Read only while no step is queued or runs.
+  const Profile* profile() const { return profile_ ? &*profile_ : nullptr; }
 
  private:
   struct Job {
@@ -66,12 +69,12 @@ class Executor {
   };
 
   void serve();
+  std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
 
   const ExecutorOptions options_;
   const std::shared_ptr<const Weights> weights_;
-  const std::vector<std::shared_ptr<const Program>> programs_;
   const cpu::KernelTable* kernels_;
   KvCache kv_;
   AnonymousMemory kv_memory_;
@@ -81,9 +84,10 @@ class Executor {
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;
   std::unique_ptr<ThreadTeam> team_;
-  std::vector<Profile> profiles_;
+  std::optional<Profile> profile_;
 
   mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const Program>> programs_;
   std::condition_variable changed_;
   std::deque<Job> queue_;
   bool stopping_ = false;

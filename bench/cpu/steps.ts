@@ -6,7 +6,7 @@ import { instructionsOf, type TapeInstruction } from './tape.ts'
 
 interface Executor {
   submit(step: Int32Array): Promise<Int32Array>
-  stats(): { busyMs: number; profile: Float64Array[] }
+  stats(): { profile: Float64Array[] }
 }
 interface Addon {
   createProgram(tape: Int32Array): unknown
@@ -29,6 +29,12 @@ export interface OpTime extends TapeInstruction {
   waited: number
 }
 
+export interface StepTimes {
+  ops: OpTime[]
+  /** Milliseconds of every step, ascending. */
+  times: number[]
+}
+
 /** A model whose device is driven by hand. */
 export class Device {
   private constructor(
@@ -36,6 +42,7 @@ export class Device {
     private readonly instructions: TapeInstruction[],
     private readonly pages: number,
     readonly isa: string,
+    readonly weightBytes: number,
     readonly tokenize: (text: string) => Promise<number[]>,
     readonly dispose: () => Promise<void>,
   ) {}
@@ -64,6 +71,7 @@ export class Device {
       instructionsOf(tapes[0]!),
       Math.ceil(context / PAGE),
       llm.info.isa,
+      llm.info.weightBytes,
       async (text) => [...(await llm.tokenize(text, { special: false }))],
       () => llm.dispose(),
     )
@@ -73,12 +81,13 @@ export class Device {
   async step(chunks: readonly Chunk[]): Promise<number[]> {
     const tokens = chunks.flatMap(({ ids }) => ids)
     const held = ({ start, ids }: Chunk) => Math.ceil((start + ids.length) / PAGE)
-    const blocks = chunks.flatMap((chunk) =>
-      Array.from({ length: held(chunk) }, (_, i) => chunk.slot * this.pages + i),
-    )
+    const blocks = chunks.flatMap((chunk) => Array.from({ length: held(chunk) }, (_, i) => chunk.slot * this.pages + i))
     const rows: number[] = []
     let token = 0
-    for (const { slot, ids } of chunks) rows.push((token += ids.length) - 1, slot, -1)
+    for (const { slot, ids } of chunks) {
+      token += ids.length
+      rows.push(token - 1, slot, -1)
+    }
     const sequences = chunks.flatMap((chunk) => [chunk.slot, chunk.ids.length, chunk.start, held(chunk)])
     const header = [0, tokens.length, chunks.length, chunks.length, blocks.length, 0]
     const words = await this.executor.submit(Int32Array.from([...header, ...tokens, ...sequences, ...blocks, ...rows]))
@@ -86,8 +95,9 @@ export class Device {
     return chunks.map((_, i) => words[4 * i]!)
   }
 
-  /** Runs `count` steps; the times of each instruction, and the milliseconds of the fastest and the median step. */
-  async measure(count: number, run: (i: number) => Promise<unknown>): Promise<{ ops: OpTime[]; times: number[] }> {
+  /** Runs `count` steps after two that are not counted. */
+  async measure(count: number, run: (i: number) => Promise<unknown>): Promise<StepTimes> {
+    for (let i = 0; i < 2; i++) await run(i)
     const before = this.executor.stats().profile
     const times: number[] = []
     for (let i = 0; i < count; i++) {

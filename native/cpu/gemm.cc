@@ -163,8 +163,8 @@ void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t
   for (int64_t column = 0, width; column < block.columns; column += width) {
     width = tile_columns(block.columns - column);
     const int32_t* record = block.records + (column * all_groups + group * width) * words;
-    tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups,
-                     ahead.at, ahead.step);
+    tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups, ahead.at,
+                     ahead.step);
     ahead.at += ahead.step * groups;
   }
 }

@@ -50,6 +50,21 @@ SamplerParams sampler_of(Napi::Object from) {
   return params;
 }
 
+// Of each thread: (busy, waited) ns of every word of the code.
+Napi::Value profile_array(Napi::Env env, const Profile& profile, int threads) {
+  auto array = Napi::Array::New(env);
+  for (int i = 0; i < threads; ++i) {
+    const std::vector<Profile::Cell>& cells = profile.cells(i);
+    auto times = Napi::Float64Array::New(env, 2 * cells.size());
+    for (size_t w = 0; w < cells.size(); ++w) {
+      times[2 * w] = cells[w].busy_ns;
+      times[2 * w + 1] = cells[w].waited_ns;
+    }
+    array.Set(array.Length(), times);
+  }
+  return array;
+}
+
 class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -69,6 +84,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       options.threads = int_of(from, "threads", 1);
       options.slots = int_of(from, "slots", 1);
       options.background = from.Get("priority").ToString().Utf8Value() == "background";
+      options.profile = from.Get("profile").ToBoolean();
       options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
       options.kv.pages = int_of(from, "pages", 1);
       options.kv.layers = int_of(from, "layers", 1);
@@ -156,6 +172,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("arenaBytes", static_cast<double>(stats.arena_bytes));
       result.Set("kvBytes", static_cast<double>(stats.kv_bytes));
       result.Set("threads", running->threads());
+      if (const Profile* profile = running->profile())
+        result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;
     });
   }

@@ -51,6 +51,7 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   kv_.base = kv_memory_.data();
   stats_.kv_bytes = kv_.bytes();
   for (auto& program : programs) add_program(std::move(program));
+  if (options.profile && !programs_.empty()) profile_.emplace(options.threads, programs_[0]->code.size());
   team_ = std::make_unique<ThreadTeam>(options.threads, options.background);
   try {
     thread_ = std::thread([this] { serve(); });
@@ -193,7 +194,8 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
                              .kv = kv_,
                              .arena = arena_.data(),
                              .attention = attention_.data(),
-                             .kernels = kernels_};
+                             .kernels = kernels_,
+                             .profile = profile_ && words[0] == 0 ? &*profile_ : nullptr};
   team_->run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
 }

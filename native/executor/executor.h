@@ -23,6 +23,7 @@ struct ExecutorOptions {
   int threads = 1;
   int slots = 1;
   bool background = false;
+  bool profile = false;
   KvCache kv;  // shape only; the executor owns the memory
 };
 
@@ -58,6 +59,9 @@ class Executor {
   ExecutorStats stats() const;
   int threads() const { return options_.threads; }
 
+  // Of the first program; null unless asked for. Read only while no step is queued or runs.
+  const Profile* profile() const { return profile_ ? &*profile_ : nullptr; }
+
  private:
   struct Job {
     std::vector<int32_t> words;  // a step, or, when `done` is empty:
@@ -85,6 +89,7 @@ class Executor {
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;
   std::unique_ptr<ThreadTeam> team_;
+  std::optional<Profile> profile_;
 
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const Program>> programs_;

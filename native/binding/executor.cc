@@ -3,9 +3,8 @@
 // A step is copied in and its result copied out; between the two no JavaScript value is touched.
 #include "native/executor/executor.h"
 
-#include <sys/resource.h>
-
 #include "native/base/cpu_count.h"
+#include "native/base/system.h"
 #include "native/binding/model.h"
 
 namespace kvasir::binding {
@@ -195,11 +194,7 @@ Napi::Value info_object(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value peak_memory(const Napi::CallbackInfo& info) {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return Napi::Number::New(info.Env(), static_cast<double>(usage.ru_maxrss) * 1024);
-}
+Napi::Value peak_memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kvasir::peak_memory()); }
 
 }  // namespace
 

@@ -18,7 +18,6 @@ const TARGETS = [
     file: 'linux-arm64/kvasir.glibc.node',
     needs: ['aarch64-linux-gnu-g++'],
     system: ['Linux', 'aarch64', 'aarch64-linux-gnu-g++'],
-    tools: 'aarch64-linux-gnu-',
   },
   { name: 'linux-x64-musl', file: 'linux-x64/kvasir.musl.node', zig: 'x86_64-linux-musl', system: ['Linux', 'x86_64'] },
   {
@@ -66,7 +65,7 @@ function obstacle(target) {
 /** Builds CMake targets for a system; returns the build folder, in which build/Release has the addon. */
 function build(target, ...parts) {
   const folder = join(root, 'build', target.name)
-  const options = ['-DCMAKE_BUILD_TYPE=Release', `-DKVASIR_OUTPUT=${folder}`]
+  const options = ['-DCMAKE_BUILD_TYPE=Release', `-DKVASIR_OUTPUT=${folder}`, '-DCMAKE_SHARED_LINKER_FLAGS=-s']
   if (target.system) {
     const [system, processor, compiler = zigCompiler(target.zig)] = target.system
     options.push(

@@ -106,6 +106,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_file(env, exports);
   register_model(env, exports);
   register_executor(env, exports);
+  register_cuda(env, exports);
   register_convert(env, exports);
   register_tokenizer(env, exports);
   return exports;

@@ -1,9 +1,8 @@
-// A device at work: a thread of its own takes steps from a queue, in order, and runs their tapes.
+// The processor as a device: a thread of its own takes steps from a queue, in order, and runs their tapes.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "native/base/anonymous_memory.h"
 #include "native/base/check.h"
 #include "native/base/thread_team.h"
+#include "native/executor/device.h"
 #include "native/executor/run.h"
 #include "native/executor/step.h"
 #include "native/program/program.h"
@@ -26,31 +26,18 @@ struct ExecutorOptions {
   KvCache kv;  // shape only; the executor owns the memory
 };
 
-struct ExecutorStats {
-  int64_t steps = 0;
-  double busy_ms = 0;
-  int64_t arena_bytes = 0;
-  int64_t kv_bytes = 0;
-};
-
-class Executor {
+class Executor final : public Device {
  public:
-  // Called on the executor's thread with the result words, or with an error.
-  using Done = std::function<void(std::vector<int32_t>, std::optional<Error>)>;
-
   // Throws KV_NATIVE when a program does not fit the weights or the cache, or the system has no more threads.
   Executor(const ExecutorOptions& options, std::shared_ptr<const Weights> weights,
            std::vector<std::shared_ptr<const Program>> programs);
-  ~Executor() { stop(); }
+  ~Executor() override { stop(); }
 
-  void open(int slot, SamplerParams params, std::vector<int32_t> prompt);
-  void submit(std::vector<int32_t> words, Done done);
-
-  // Finishes the step that runs, fails what is queued with KV_DISPOSED, joins the thread. May be called again.
-  void stop();
-
-  ExecutorStats stats() const;
-  int threads() const { return options_.threads; }
+  void open(int slot, SamplerParams params, std::vector<int32_t> prompt) override;
+  void submit(std::vector<int32_t> words, Done done) override;
+  void stop() override;
+  ExecutorStats stats() const override;
+  int threads() const override { return options_.threads; }
 
  private:
   struct Job {

@@ -32,7 +32,7 @@ struct Bindings {
   KvCache kv;
   uint8_t* arena = nullptr;      // program.arena_bytes, 64-byte aligned
   uint8_t* attention = nullptr;  // kAttentionWorkspaceBytes, 64-byte aligned, or null
-  const cpu::KernelTable* kernels = nullptr;
+  const cpu::KernelTable* kernels = nullptr;  // of the processor; a card has its own
 };
 
 // Called by all threads of the device with the same arguments but the worker. Does not allocate.

@@ -22,7 +22,7 @@
 
 #include <cstdint>
 
-#include "native/base/both.h"
+#include "native/base/host_device.h"
 #include "native/ops/rows.h"
 
 namespace kvasir::cuda {
@@ -35,7 +35,7 @@ struct PanelShape {
   int64_t high_at, scales_at, supers_at, bytes;
 };
 
-KV_BOTH constexpr PanelShape panel_shape(Dtype dtype, int64_t cols) {
+KV_HOST_DEVICE constexpr PanelShape panel_shape(Dtype dtype, int64_t cols) {
   PanelShape s{};
   const int64_t spans = (cols + 63) / 64, blocks = (cols + 255) / 256;
   const bool five = dtype == Dtype::q5_0 || dtype == Dtype::q5_1 || dtype == Dtype::q5_k;

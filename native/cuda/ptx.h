@@ -88,6 +88,37 @@ __device__ __forceinline__ void mma_s8(int32_t* d, const uint32_t* a, const uint
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// The same for the sixteen values of k that a0, a1 and b0 hold.
+__device__ __forceinline__ void mma_s8_k16(int32_t* d, const uint32_t* a, uint32_t b) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(b));
+}
+
+// dp4a, dp2a: c + the products of four s8 with four s8, or of two s16 with the low or high two of four s8.
+__device__ __forceinline__ int dot4(uint32_t a, uint32_t b, int c) {
+  return __dp4a(static_cast<int>(a), static_cast<int>(b), c);
+}
+__device__ __forceinline__ int dot2_low(uint32_t a, uint32_t b, int c) {
+  return __dp2a_lo(static_cast<int>(a), static_cast<int>(b), c);
+}
+__device__ __forceinline__ int dot2_high(uint32_t a, uint32_t b, int c) {
+  return __dp2a_hi(static_cast<int>(a), static_cast<int>(b), c);
+}
+
+// cvt.f32.f16, cvt.rn.f16.f32
+__device__ __forceinline__ float from_f16(uint16_t bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
+}
+__device__ __forceinline__ uint16_t to_f16(float value) {
+  uint16_t bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+__device__ __forceinline__ float from_bf16(uint16_t bits) { return __uint_as_float(uint32_t{bits} << 16); }
+
 // cvt.rn.bf16x2: two values, the first in the low half.
 __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
   uint32_t pair;
@@ -108,10 +139,14 @@ using simt::barrier_arrive;
 using simt::barrier_sync;
 using simt::copy_async16;
 using simt::copy_commit;
+using simt::dot2_high;
+using simt::dot2_low;
+using simt::dot4;
 using simt::load16;
 using simt::mma_bf16;
 using simt::mma_f16;
 using simt::mma_s8;
+using simt::mma_s8_k16;
 using simt::shared_memory;
 using simt::shared_offset;
 using simt::store16;
@@ -122,6 +157,9 @@ void copy_wait() {
 }
 inline void ldmatrix_x4(uint32_t* to, uint32_t row) { simt::ldmatrix_x4(to, row, false); }
 inline void ldmatrix_x4_transposed(uint32_t* to, uint32_t row) { simt::ldmatrix_x4(to, row, true); }
+inline float from_f16(uint16_t bits) { return f16_to_f32(bits); }
+inline uint16_t to_f16(float value) { return f32_to_f16(value); }
+inline float from_bf16(uint16_t bits) { return bf16_to_f32(bits); }
 inline uint32_t pack_bf16(float low, float high) { return f32_to_bf16(low) | uint32_t{f32_to_bf16(high)} << 16; }
 
 }  // namespace kvasir::cuda

@@ -23,7 +23,7 @@ constexpr uint32_t kDecodeSharedBytes = (256 + 32) * sizeof(float);
 constexpr int64_t attention_part_floats(int64_t head_dim) { return 16 + (head_dim + 15) / 16 * 16; }
 
 constexpr uint32_t kSampleThreads = 512;
-constexpr uint32_t kSampleSharedBytes = 8 << 10;
+constexpr uint32_t kSampleSharedBytes = (256 * 8 + 512 / 32 + 2) * 8;  // bins, a value a warp, a result
 
 }  // namespace kvasir::cuda
 

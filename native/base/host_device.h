@@ -2,7 +2,7 @@
 #pragma once
 
 #ifdef __CUDACC__
-#define KV_BOTH __host__ __device__
+#define KV_HOST_DEVICE __host__ __device__
 #else
-#define KV_BOTH
+#define KV_HOST_DEVICE
 #endif

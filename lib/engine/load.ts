@@ -10,7 +10,7 @@ import type { Progress } from '../hub/pull.ts'
 import { resolveModel } from '../hub/resolve.ts'
 import type { Output } from '../models/parts.ts'
 import { buildGraph } from '../models/registry.ts'
-import { native } from '../native.ts'
+import { kernelFolders, native } from '../native.ts'
 import { boolean, checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import { openTokenizer } from '../tokenizer/tokenizer.ts'
@@ -18,11 +18,14 @@ import { type Checkpoint, tensorOf } from '../weights/checkpoint.ts'
 import { FORMATS } from '../weights/formats.ts'
 import { openCheckpoint } from '../weights/open.ts'
 import { bindWeights, CheckpointFiles, vectorOf } from './bind-weights.ts'
+import { cardBudget, type DeviceName, deviceOption, openDevice } from './device.ts'
 import { Engine } from './engine.ts'
 import { Llm } from './llm.ts'
 import { type MemoryOptions, planMemory } from './plan-memory.ts'
 
 export interface LoadOptions extends MemoryOptions {
+  /** 'cpu' (default), 'cuda', 'cuda:1' for the second card, or 'auto': a card when there is one that works. */
+  device?: DeviceName
   /** Threads that compute. Default: the physical cores that this process may use. */
   threads?: number
   /** 'background' gives way to other programs. Default 'normal'. */
@@ -36,7 +39,7 @@ export interface LoadOptions extends MemoryOptions {
 }
 
 const OPTIONS = [
-  ...['threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
+  ...['device', 'threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
   ...['prefixCache', 'signal', 'onProgress'],
 ]
 
@@ -59,18 +62,21 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const threads = integer('threads', options.threads, cores, { min: 1, max: 1024 })
   const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
 
+  deviceOption(options.device)
+
   const path = await resolveModel(spec, { signal, onProgress: options.onProgress })
   const checkpoint = await openCheckpoint(path)
   const { config } = checkpoint
-  const memory = planMemory(config, options)
   const files = new CheckpointFiles()
   try {
+    const cuda = await openDevice(options.device)
+    const memory = planMemory(config, options, cuda ? cardBudget(cuda, checkpoint) : undefined)
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
     const programs = await compileAll(checkpoint, memory.limits, await vectorOf(checkpoint, files, 'rope_freqs.weight'))
     const weights = native().createWeights(await bindWeights(programs.at(-1)!.weights, checkpoint, files))
     const codec = await tokenizer
-    const executor = native().createExecutor({
+    const parts = {
       threads,
       priority,
       slots: memory.limits.maxSequences,
@@ -81,7 +87,10 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       headDim: config.head_dim,
       weights,
       programs: programs.map(({ tape }) => native().createProgram(tape)),
-    })
+    }
+    const executor = cuda
+      ? await native().createCudaExecutor({ ...parts, cuda, kernelFolders: kernelFolders() })
+      : native().createExecutor(parts)
     return new Llm({
       engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache }),
       codec,
@@ -97,6 +106,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         vocabSize: config.vocab_size,
         context: memory.limits.context,
         maxSequences: memory.limits.maxSequences,
+        device: cuda ? `cuda:${cuda.card} (${cuda.name})` : 'cpu',
         threads,
         isa,
         kv: memory.kv,

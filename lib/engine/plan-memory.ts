@@ -40,7 +40,8 @@ export function pageBytes(config: ModelConfig, kv: KvFormat): number {
   return num_hidden_layers * num_key_value_heads * PAGE_TOKENS * token
 }
 
-export function planMemory(config: ModelConfig, options: MemoryOptions): MemoryPlan {
+/** `budget`: bytes that the KV cache may take at most when nobody says how many pages; of the processor a quarter. */
+export function planMemory(config: ModelConfig, options: MemoryOptions, budget = totalmem() / 4): MemoryPlan {
   const kv = oneOf('kv', options.kv, 'kv8', ['kv8', 'f16', 'f32'])
   const longest = maxContext(config)
   const context = integer('context', options.context, Math.min(longest, DEFAULT_CONTEXT), { min: 1, max: longest })
@@ -51,7 +52,7 @@ export function planMemory(config: ModelConfig, options: MemoryOptions): MemoryP
   })
   const bytes = pageBytes(config, kv)
   const wanted = maxSequences * pagesFor(context)
-  const affordable = Math.max(pagesFor(context), Math.floor(totalmem() / 4 / bytes))
+  const affordable = Math.max(pagesFor(context), Math.floor(budget / bytes))
   const pages = integer('pages', options.pages, Math.min(wanted, affordable), { min: 1, max: 2 ** 24 })
   const maxRows = Math.min(maxTokens, Math.max(maxSequences, 64))
   return { kv, limits: { maxTokens, maxSequences, maxRows, context }, pages, kvBytes: pages * bytes }

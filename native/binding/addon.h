@@ -100,6 +100,10 @@ Napi::Value run_async(Napi::Env env, std::function<T()> work, std::function<Napi
   return deferred->Promise();
 }
 
+// A function that may be let go on any thread; called and freed on the JavaScript thread.
+using HeldFunction = std::shared_ptr<Napi::FunctionReference>;
+HeldFunction hold_function(Napi::Env env, Napi::Function function);
+
 // The file behind a value made by openFile(). Throws KV_ARGUMENT, or KV_DISPOSED after close().
 std::shared_ptr<MappedFile> file_of(Napi::Value value);
 

@@ -78,13 +78,11 @@ std::vector<std::string> folders_of(Napi::Value value) {
 
 std::function<void(cuda::UploadProgress)> progress_to(Napi::Env env, Napi::Value function) {
   if (!function.IsFunction()) return {};
-  // Made, called and freed on the JavaScript thread.
-  auto reference = std::make_shared<Napi::FunctionReference>(Napi::Persistent(function.As<Napi::Function>()));
   Addon& addon = Addon::of(env);
-  return [&addon, reference](cuda::UploadProgress progress) {
-    addon.post([reference, progress](Napi::Env env) {
-      reference->Call({Napi::Number::New(env, static_cast<double>(progress.done)),
-                       Napi::Number::New(env, static_cast<double>(progress.total))});
+  return [&addon, held = hold_function(env, function.As<Napi::Function>())](cuda::UploadProgress progress) {
+    addon.post([held, progress](Napi::Env env) {
+      held->Call({Napi::Number::New(env, static_cast<double>(progress.done)),
+                  Napi::Number::New(env, static_cast<double>(progress.total))});
     });
   };
 }

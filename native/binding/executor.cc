@@ -179,8 +179,8 @@ Napi::Value create_cuda_executor(const Napi::CallbackInfo& info) {
     card->context = context_of(options.Get("cuda"));
     card->kernel_folders = folders_of(options.Get("kernelFolders"));
     card->progress = progress_to(info.Env(), options.Get("onProgress"));
-    auto constructor =
-        std::make_shared<Napi::FunctionReference>(Napi::Persistent(info.This().As<Napi::Object>().Get("Executor").As<Napi::Function>()));
+    const auto constructor =
+        hold_function(info.Env(), info.This().As<Napi::Object>().Get("Executor").As<Napi::Function>());
     return run_async<std::shared_ptr<Device>>(
         info.Env(),
         [from, card]() -> std::shared_ptr<Device> {

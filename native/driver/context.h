@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <span>
+#include <utility>
 
 #include "native/driver/driver.h"
 

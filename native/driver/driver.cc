@@ -110,8 +110,7 @@ void Driver::check(Result result, const char* function) const {
   if (result == kSuccess) return;
   const char* advice =
       result == kOutOfMemory ? ": choose a smaller context, fewer sequences or pages, or a smaller model" : "";
-  throw Error(result == kOutOfMemory ? "KV_UNSUPPORTED" : "KV_NATIVE",
-              text(function, ": ", name_of(result), advice));
+  throw Error(result == kOutOfMemory ? "KV_UNSUPPORTED" : "KV_NATIVE", text(function, ": ", name_of(result), advice));
 }
 
 }  // namespace kvasir::driver

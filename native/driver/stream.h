@@ -13,8 +13,7 @@ struct Size3 {
 class Graph {
  public:
   Graph(ContextPtr context, GraphHandle recorded);
-  Graph(Graph&& other) noexcept
-      : context_(std::move(other.context_)), handle_(std::exchange(other.handle_, nullptr)) {}
+  Graph(Graph&& other) noexcept : context_(std::move(other.context_)), handle_(std::exchange(other.handle_, nullptr)) {}
   ~Graph();
   GraphExecHandle handle() const { return handle_; }
 

@@ -30,8 +30,8 @@ struct StepInputs {
 struct Bindings {
   const Weights* weights = nullptr;
   KvCache kv;
-  uint8_t* arena = nullptr;      // program.arena_bytes, 64-byte aligned
-  uint8_t* attention = nullptr;  // kAttentionWorkspaceBytes, 64-byte aligned, or null
+  uint8_t* arena = nullptr;                   // program.arena_bytes, 64-byte aligned
+  uint8_t* attention = nullptr;               // kAttentionWorkspaceBytes, 64-byte aligned, or null
   const cpu::KernelTable* kernels = nullptr;  // of the processor; a card has its own
 };
 

@@ -54,14 +54,15 @@ class TapeWalk {
   int32_t layer(const tape::LayerRef& ref) const { return ref.index + iteration_ * ref.stride; }
 
   void call(const tape::Embed& op) {
-    run_(Embed{.table = weight(op.table), .tokens = step_.token_ids, .last_sampled = step_.last_sampled, .y = rows(op.y)});
+    run_(Embed{
+        .table = weight(op.table), .tokens = step_.token_ids, .last_sampled = step_.last_sampled, .y = rows(op.y)});
   }
   void call(const tape::RmsNorm& op) {
     run_(RmsNorm{.x = rows(op.x),
-                          .w = vector(op.w),
-                          .index = op.gather ? step_.row_index : nullptr,
-                          .eps = op.eps,
-                          .y = rows(op.y)});
+                 .w = vector(op.w),
+                 .index = op.gather ? step_.row_index : nullptr,
+                 .eps = op.eps,
+                 .y = rows(op.y)});
   }
   void call(const tape::Quantize& op) { run_(Quantize{.x = rows(op.x), .y = rows(op.y)}); }
   void call(const tape::Linear& op) {
@@ -83,46 +84,46 @@ class TapeWalk {
   void call(const tape::RopeKv& op) {
     const Rows table = rows(op.table);
     run_(RopeKv{.sequences = step_.sequences,
-                         .qkv = rows(op.qkv),
-                         .table = table,
-                         .heads = op.heads,
-                         .rotary_dim = table.dim,
-                         .q_norm = vector(op.q_norm),
-                         .k_norm = vector(op.k_norm),
-                         .eps = op.eps,
-                         .interleaved = op.interleaved != 0,
-                         .layer = layer(op.layer),
-                         .kv = b_.kv});
+                .qkv = rows(op.qkv),
+                .table = table,
+                .heads = op.heads,
+                .rotary_dim = table.dim,
+                .q_norm = vector(op.q_norm),
+                .k_norm = vector(op.k_norm),
+                .eps = op.eps,
+                .interleaved = op.interleaved != 0,
+                .layer = layer(op.layer),
+                .kv = b_.kv});
   }
   void call(const tape::Attention& op) {
     run_(Attention{.sequences = step_.sequences,
-                           .qkv = rows(op.qkv),
-                           .heads = op.heads,
-                           .scale = op.scale,
-                           .window = op.window,
-                           .layer = layer(op.layer),
-                           .kv = b_.kv,
-                           .y = rows(op.y),
-                           .workspace = reinterpret_cast<float*>(b_.attention),
-                           .workspace_bytes = b_.attention ? kAttentionWorkspaceBytes : 0});
+                   .qkv = rows(op.qkv),
+                   .heads = op.heads,
+                   .scale = op.scale,
+                   .window = op.window,
+                   .layer = layer(op.layer),
+                   .kv = b_.kv,
+                   .y = rows(op.y),
+                   .workspace = reinterpret_cast<float*>(b_.attention),
+                   .workspace_bytes = b_.attention ? kAttentionWorkspaceBytes : 0});
   }
   void call(const tape::SwiGlu& op) { run_(SwiGlu{.x = rows(op.x), .y = rows(op.y)}); }
   void call(const tape::Add& op) { run_(Add{.x = rows(op.x), .y = rows(op.y)}); }
   void call(const tape::Sample& op) {
     run_(Sample{.logits = rows(op.logits),
-                        .slot = step_.row_slot,
-                        .position = step_.row_position,
-                        .target = step_.row_target,
-                        .slots = step_.slots,
-                        .last_sampled = step_.last_sampled,
-                        .results = step_.results});
+                .slot = step_.row_slot,
+                .position = step_.row_position,
+                .target = step_.row_target,
+                .slots = step_.slots,
+                .last_sampled = step_.last_sampled,
+                .results = step_.results});
   }
   void call(const tape::Pool& op) {
     run_(Pool{.sequences = step_.sequences,
-                      .slot = step_.seq_slot,
-                      .x = rows(op.x),
-                      .mean = op.mean != 0,
-                      .slots = step_.slots});
+              .slot = step_.seq_slot,
+              .x = rows(op.x),
+              .mean = op.mean != 0,
+              .slots = step_.slots});
   }
 
   const Program& p_;

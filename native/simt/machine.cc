@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kStack = 64 << 10;
 constexpr int kMaxThreads = 1024;
 constexpr size_t kMaxShared = 227 << 10;  // of a block, compute capability 9.0
-Machine* running = nullptr;
+thread_local Machine* running = nullptr;
 
 unsigned char* map(size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

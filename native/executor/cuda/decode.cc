@@ -25,8 +25,8 @@ StepExtent extent_of(const StepBuffers& step) {
 }
 
 int32_t padded_sequences(int32_t sequences, int32_t most) {
-  const int32_t size = sequences <= 8 ? static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(sequences)))
-                                      : (sequences + 7) / 8 * 8;
+  const int32_t size =
+      sequences <= 8 ? static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(sequences))) : (sequences + 7) / 8 * 8;
   return std::min(size, most);
 }
 
@@ -48,7 +48,7 @@ void pad(StepBuffers& step, int32_t sequences, int32_t slot, int32_t page) {
     step.row_index.push_back(s);
     step.row_slot.push_back(slot);
     step.row_position.push_back(0);
-    step.row_target.push_back(-1);
+    step.row_target.push_back(0);
   }
   step.tokens = step.rows = sequences;
 }

@@ -29,7 +29,8 @@ int32_t padded_sequences(int32_t sequences, int32_t most);
 
 DecodeShape decode_shape(int32_t program, const StepBuffers& step, int32_t most);
 
-// Adds sequences of one token at position 0, which write to `page` and sample into `slot`; nobody else may use the two.
+// Adds sequences of one token at position 0, which write to `page` and whose rows are scored with `slot`; nobody else may
+// use the two.
 void pad(StepBuffers& step, int32_t sequences, int32_t slot, int32_t page);
 
 }  // namespace kvasir::cuda

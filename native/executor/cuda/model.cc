@@ -75,7 +75,9 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
 
 Card CardModel::card() {
   const driver::CardFacts& facts = context_->card();
-  return {stream_, kernels_, slots_,
+  return {stream_,
+          kernels_,
+          slots_,
           {.multiprocessors = facts.multiprocessors,
            .compute_capability = facts.compute_capability,
            .shared_bytes = facts.shared_bytes}};
@@ -139,8 +141,9 @@ void CardModel::queue_copies() {
     const bool apart = i < count && !written.contains(copies[2 * i]) && !written.contains(copies[2 * i + 1]) &&
                        !read.contains(copies[2 * i + 1]);
     if (!apart && i > first) {
-      queue_op(CopyPages{.base = kv_.base, .page_bytes = kv_.page_bytes(), .pairs = pairs + 2 * first, .count = i - first},
-               card());
+      queue_op(
+          CopyPages{.base = kv_.base, .page_bytes = kv_.page_bytes(), .pairs = pairs + 2 * first, .count = i - first},
+          card());
       read.clear();
       written.clear();
       first = i;
@@ -152,8 +155,8 @@ void CardModel::queue_copies() {
 }
 
 void CardModel::run(const Program& program, const StepExtent& extent) {
-  StepInputs inputs = arrays_.inputs(buffers_.tokens, static_cast<int32_t>(buffers_.position.size()), buffers_.rows,
-                                     step_.data());
+  StepInputs inputs =
+      arrays_.inputs(buffers_.tokens, static_cast<int32_t>(buffers_.position.size()), buffers_.rows, step_.data());
   inputs.last_sampled = slots_.last_sampled();
   inputs.results = reinterpret_cast<SampleResult*>(results_.data());
   queue_tape(program, bindings(), inputs, extent, card());

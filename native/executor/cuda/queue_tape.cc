@@ -26,12 +26,10 @@ struct OnStream {
              card);
   }
   void operator()(const Pool& op) const {
-    queue_op(DevicePool{.sequences = op.sequences,
-                        .slot = op.slot,
-                        .x = op.x,
-                        .mean = op.mean,
-                        .pooled = card.slots.pooled()},
-             card);
+    queue_op(
+        DevicePool{
+            .sequences = op.sequences, .slot = op.slot, .x = op.x, .mean = op.mean, .pooled = card.slots.pooled()},
+        card);
   }
 };
 

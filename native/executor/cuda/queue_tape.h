@@ -23,8 +23,8 @@ void queue_op(const Op& op, const Card& card) {
   for (int i = 0; i < launches.count; ++i) {
     const Launch& launch = launches.launch[i];
     card.stream.launch(card.kernels.find(launch.kernel, launch.shared_bytes),
-                       {launch.grid.x, launch.grid.y, launch.grid.z},
-                       {launch.block.x, launch.block.y, launch.block.z}, launch.shared_bytes, &op);
+                       {launch.grid.x, launch.grid.y, launch.grid.z}, {launch.block.x, launch.block.y, launch.block.z},
+                       launch.shared_bytes, &op);
   }
 }
 

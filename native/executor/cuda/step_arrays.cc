@@ -53,12 +53,8 @@ StepInputs StepArrays::inputs(int32_t tokens, int32_t sequences, int32_t rows, u
   inputs.tokens = tokens;
   inputs.rows = rows;
   inputs.token_ids = at(block, token_ids_);
-  inputs.sequences = {sequences,
-                      at(block, start_),
-                      at(block, position_),
-                      at(block, block_start_),
-                      at(block, blocks_),
-                      at(block, of_token_)};
+  inputs.sequences = {sequences,          at(block, start_),   at(block, position_), at(block, block_start_),
+                      at(block, blocks_), at(block, of_token_)};
   inputs.seq_slot = at(block, seq_slot_);
   inputs.row_index = at(block, row_index_);
   inputs.row_slot = at(block, row_slot_);

@@ -95,16 +95,16 @@ unsigned shared_limit() {
 // The checks that most calls begin with.
 #define NEED_INIT() \
   if (!initialised) return kNotInitialized
-#define NEED_CONTEXT()                    \
-  NEED_INIT();                            \
-  if (!current) return kInvalidContext;   \
+#define NEED_CONTEXT()                  \
+  NEED_INIT();                          \
+  if (!current) return kInvalidContext; \
   if (current->failure() != kSuccess) return current->failure()
-#define FORBID_CAPTURE()            \
-  if (capturing) {                  \
-    capturing->invalidate();        \
+#define FORBID_CAPTURE()              \
+  if (capturing) {                    \
+    capturing->invalidate();          \
     return kStreamCaptureUnsupported; \
   }
-#define FIND(object, handles, handle) \
+#define FIND(object, handles, handle)    \
   auto* object = (handles).find(handle); \
   if (!object) return kInvalidHandle
 
@@ -392,6 +392,7 @@ Result cuEventDestroy(EventHandle handle) {
   NEED_INIT();
   auto event = events.take(handle);
   if (!event) return kInvalidHandle;
+  event->wait();  // the stream still has to reach it
   --event->device->live_objects;
   return kSuccess;
 }
@@ -442,7 +443,8 @@ Result cuLibraryGetKernel(KernelHandle* handle, LibraryHandle from, const char* 
   NEED_CONTEXT();
   FIND(library, libraries, from);
   const KernelEntry* kernel = find_kernel(name);
-  const bool listed = library->names == "*\n" || ("\n" + library->names).find(text("\n", name, "\n")) != std::string::npos;
+  const bool listed =
+      library->names == "*\n" || ("\n" + library->names).find(text("\n", name, "\n")) != std::string::npos;
   if (!kernel || !listed) return kNotFound;
   auto function = std::make_unique<Function>(Function{kernel});
   *handle = functions.add<KernelHandle>(std::unique_ptr<Function>(function.get()));
@@ -472,7 +474,8 @@ Result cuLaunchKernelEx(const LaunchConfig* config, FunctionHandle handle, void*
   const unsigned long long threads = 1ull * config->block_x * config->block_y * config->block_z;
   const bool grid = config->grid_x && config->grid_y && config->grid_z && config->grid_x <= 0x7FFFFFFF &&
                     config->grid_y <= 65535 && config->grid_z <= 65535;
-  if (!grid || threads == 0 || threads > 1024 || config->shared_bytes > function->shared_allowed || !parameters || extra)
+  if (!grid || threads == 0 || threads > 1024 || config->shared_bytes > function->shared_allowed || !parameters ||
+      extra)
     return kInvalidValue;
   const Launch launch = {.grid = {config->grid_x, config->grid_y, config->grid_z},
                          .block = {config->block_x, config->block_y, config->block_z},

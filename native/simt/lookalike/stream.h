@@ -4,8 +4,10 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "native/simt/lookalike/device.h"
@@ -34,7 +36,7 @@ struct GraphExec {
 class Event {
  public:
   explicit Event(Device* device) : device(device) {}
-  uint64_t record();          // begins a new wait; returns its number
+  uint64_t record();            // begins a new wait; returns its number
   void reach(uint64_t number);  // on the stream
   void wait();
   double when();  // of the last reach, in milliseconds

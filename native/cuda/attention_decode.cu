@@ -33,7 +33,7 @@ __device__ __forceinline__ void add_part(Running& total, float* total_acc, const
 
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(kDecodeWarps * 32)
+extern "C" __global__ void __launch_bounds__(kDecodeWarps * 32, 2)
     attention_decode(const __grid_constant__ PagedAttention paged) {
   const Attention& op = paged.op;
   const StepSequences& sequences = op.sequences;

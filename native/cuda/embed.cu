@@ -5,28 +5,37 @@
 namespace kvasir::cuda {
 namespace {
 
-template <Dtype F>
-__device__ __forceinline__ float value_at(const uint8_t* panel, const PanelShape& shape, int r, int k) {
-  const int span = k / 64, half = k / 32 % 2, g = r % 8, lane = g * 4 + k % 16 / 4, reg = k / 16 % 2 * 2 + r / 8;
-  SpanQuants<F> quants;
-  quants.load(panel, shape, span, lane);
-  uint32_t a[4];
-  quants.unpack(half, a);
-  const uint32_t word = reg < 2 ? reg == 0 ? a[0] : a[1] : reg == 2 ? a[2] : a[3];
-  const float q = static_cast<float>(static_cast<int8_t>(word >> k % 4 * 8));
-  const GroupScales s = load_scales<F>(panel, shape, k / 32, g);
-  const float d = r < 8 ? s.d[0] : s.d[1];
-  if constexpr (F == Dtype::q6_k) return (k % 32 < 16 ? d : r < 8 ? s.second[0] : s.second[1]) * q;
-  if constexpr (has_minimum(F)) return d * q + (r < 8 ? s.m[0] : s.m[1]);
-  return d * (q - static_cast<float>(zero_of(F)));
-}
-
+// A span of a row to a warp; only the eight lanes that hold the row's values have something to write.
 template <Dtype F>
 __device__ __forceinline__ void unpack_row(const Weight& table, int row, float* y) {
   const PanelShape shape = panel_shape(F, table.cols);
   const uint8_t* panel = table.data + row / kPanelRows * shape.bytes;
-  for (int k = static_cast<int>(threadIdx.x); k < table.cols; k += kRowThreads)
-    y[k] = value_at<F>(panel, shape, row % kPanelRows, k);
+  const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32), low_row = row / 8 % 2;
+  for (int span = warp; span * 64 < table.cols; span += kRowThreads / 32) {
+    Span<F> quants;
+    quants.load(panel, shape, span);
+    if (lane / 4 != row % 8) continue;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      uint32_t a[4];
+      quants.unpack(half, a);
+      const GroupScales s = quants.scales(half);
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const int k = span * 64 + half * 32 + i / 4 * 16 + lane % 4 * 4 + i % 4;
+        const uint32_t word = low_row ? a[i / 4 * 2 + 1] : a[i / 4 * 2];
+        const float q = static_cast<float>(static_cast<int8_t>(word >> i % 4 * 8));
+        const float d = low_row ? s.d[1] : s.d[0];
+        if (k >= table.cols) continue;
+        if constexpr (F == Dtype::q6_k)
+          y[k] = (i < 4 ? d : low_row ? s.second[1] : s.second[0]) * q;
+        else if constexpr (has_minimum(F))
+          y[k] = d * q + (low_row ? s.m[1] : s.m[0]);
+        else
+          y[k] = d * (q - static_cast<float>(zero_of(F)));
+      }
+    }
+  }
 }
 
 __device__ __forceinline__ void copy_row(const Weight& table, int row, float* y) {

@@ -64,7 +64,7 @@ Launches plan(const RopeKv& op, const DeviceFacts&) {
 Launches plan(const Linear& op, const DeviceFacts&) {
   Launches launches;
   if (op.y.rows == 0) return launches;
-  const bool wide = op.x.rows > kNarrowTokens;
+  const bool wide = op.x.rows > kNarrowTile.tokens;
   for (int s = 0; s < op.segments; ++s) {
     const char* kernel = linear_kernel(op.segment[s].w.dtype, wide);
     bool known = false;
@@ -76,7 +76,11 @@ Launches plan(const Linear& op, const DeviceFacts&) {
     Launch& launch = launches.launch[launches.count++];
     if (is_quantised(op.segment[s].w.dtype)) {
       const LinearTile tile = wide ? kWideTile : kNarrowTile;
-      launch = {kernel, {up(panels, tile.warps), up(op.x.rows, tile.tokens)}, {tile.warps * 32u, 1, 1}, 0};
+      const int64_t of_block = wide ? tile.warps * tile.panels : tile.panels;
+      launch = {kernel,
+                {up(panels, of_block), up(op.x.rows, tile.tokens)},
+                {tile.warps * 32u, 1, 1},
+                wide ? kWideSharedBytes : kNarrowSharedBytes};
     } else {
       launch = {kernel, {up(panels, 1), up(op.x.rows, kFloatTokens)}, {kFloatTokens * kPanelRows, 1, 1}, 0};
     }

@@ -10,6 +10,7 @@ namespace kvasir::cuda {
 struct PanelPlace {
   int segment = -1;  // −1: there is no such panel
   int panel = 0;
+  bool missing = false;
 };
 
 // Panel `index` among those of the segments in format F, counted through.

@@ -18,74 +18,70 @@ __device__ __forceinline__ uint32_t less_32(uint32_t levels) {
   return bits | sign << 1 | sign << 2;
 }
 
-// The quants of a span, of one lane: what is read in one go, and the first operand of mma made of it.
-template <Dtype F>
-struct SpanQuants {
-  static constexpr int kWords = F == Dtype::q8_0 ? 8 : 4;
-  static constexpr int kHigh = F == Dtype::q6_k ? 2 : F == Dtype::q5_0 || F == Dtype::q5_1 || F == Dtype::q5_k ? 1 : 0;
-  uint32_t word[kWords];
-  uint32_t high[kHigh ? kHigh : 1];
-
-  __device__ __forceinline__ void load(const uint8_t* panel, const PanelShape& shape, int span, int lane) {
-    const auto* quants = reinterpret_cast<const uint32_t*>(panel + int64_t{span} * shape.quants);
-    load16(word, quants + lane * 4);
-    if constexpr (kWords == 8) load16(word + 4, quants + (32 + lane) * 4);
-    const auto* bits = reinterpret_cast<const uint32_t*>(panel + shape.high_at + int64_t{span} * shape.high);
-#pragma unroll
-    for (int i = 0; i < kHigh; ++i) high[i] = bits[lane * kHigh + i];
-  }
-
-  // Levels, less 32 for q6_k; the zero of other formats is taken off the sums.
-  __device__ __forceinline__ void unpack(int half, uint32_t* a) const {
-    if constexpr (F == Dtype::q8_0) {
-#pragma unroll
-      for (int r = 0; r < 4; ++r) a[r] = word[half * 4 + r];
-      return;
-    }
-#pragma unroll
-    for (int r = 0; r < 4; ++r) {
-      a[r] = word[half * 2 + r / 2] >> (r & 1) * 4 & 0x0F0F0F0Fu;
-      if constexpr (kHigh == 1) a[r] |= (high[0] >> (half * 4 + r) & 0x01010101u) << 4;
-      if constexpr (kHigh == 2) a[r] = less_32(a[r] | (high[half] >> 2 * r & 0x03030303u) << 4);
-    }
-  }
-};
-
 // The scales of rows g and g + 8 in one group; q6_k has two of each.
 struct GroupScales {
   float d[2], second[2], m[2];
 };
 
+// What lane 4·g + t holds of a span: read in one go, a while before it is needed.
 template <Dtype F>
-__device__ __forceinline__ GroupScales load_scales(const uint8_t* panel, const PanelShape& shape, int group, int g) {
-  GroupScales s;
-  const auto* scales = reinterpret_cast<const uint32_t*>(panel + shape.scales_at + int64_t{group / 2} * shape.scales);
-  const auto* supers = reinterpret_cast<const uint32_t*>(panel + shape.supers_at + int64_t{group / 8} * shape.supers);
-  const int at = group % 2 * 8 + g;
-  const auto low = [](uint32_t word) { return from_f16(static_cast<uint16_t>(word)); };
-  const auto high = [](uint32_t word) { return from_f16(static_cast<uint16_t>(word >> 16)); };
-  if constexpr (F == Dtype::q6_k) {
-    const uint32_t word = scales[at], d = supers[g];
+struct Span {
+  static constexpr int kWords = F == Dtype::q8_0 ? 8 : 4;
+  static constexpr int kHigh = F == Dtype::q6_k ? 2 : F == Dtype::q5_0 || F == Dtype::q5_1 || F == Dtype::q5_k ? 1 : 0;
+  static constexpr int kEach = F == Dtype::q4_1 || F == Dtype::q5_1 ? 2 : 1;  // words of scales of a group
+  static constexpr int kSupers = F == Dtype::q6_k ? 1 : is_k_quant(F) ? 2 : 0;
+  uint32_t word[kWords], high[kHigh + 1], scale[2 * kEach], super[kSupers + 1];
+
+  __device__ __forceinline__ void load(const uint8_t* panel, const PanelShape& shape, int span) {
+    const int lane = static_cast<int>(threadIdx.x % 32), g = lane / 4;
+    const auto at = [panel](int64_t offset) { return reinterpret_cast<const uint32_t*>(panel + offset); };
+    const uint32_t* quants = at(int64_t{span} * shape.quants);
+    load16(word, quants + lane * 4);
+    if constexpr (kWords == 8) load16(word + 4, quants + (32 + lane) * 4);
+    const uint32_t* bits = at(shape.high_at + int64_t{span} * shape.high);
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const float super = r == 0 ? low(d) : high(d);
-      s.d[r] = super * static_cast<float>(static_cast<int8_t>(word >> 8 * r));
-      s.second[r] = super * static_cast<float>(static_cast<int8_t>(word >> (16 + 8 * r)));
-    }
-  } else if constexpr (is_k_quant(F)) {
-    const uint32_t word = scales[at], d = supers[2 * g], m = supers[2 * g + 1];
+    for (int i = 0; i < kHigh; ++i) high[i] = bits[lane * kHigh + i];
+    const uint32_t* scales = at(shape.scales_at + int64_t{span} * shape.scales);
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      s.d[r] = (r == 0 ? low(d) : high(d)) * static_cast<float>(word >> 8 * r & 255);
-      s.m[r] = -(r == 0 ? low(m) : high(m)) * static_cast<float>(word >> (16 + 8 * r) & 255);
-    }
-  } else {
-    constexpr int kEach = has_minimum(F) ? 2 : 1;
-    const uint32_t d = scales[at * kEach], m = scales[at * kEach + kEach - 1];
-    s.d[0] = low(d), s.d[1] = high(d);
-    s.m[0] = low(m), s.m[1] = high(m);
+    for (int i = 0; i < 2 * kEach; ++i) scale[i] = scales[(i / kEach * 8 + g) * kEach + i % kEach];
+    const uint32_t* supers = at(shape.supers_at + int64_t{span / 4} * shape.supers);
+#pragma unroll
+    for (int i = 0; i < kSupers; ++i) super[i] = supers[g * kSupers + i];
   }
-  return s;
-}
+
+  // The first operand of mma: levels, less 32 for q6_k; the zero of other formats is taken off the sums.
+  __device__ __forceinline__ void unpack(int half, uint32_t* a) const {
+#pragma unroll
+    for (int r = 0; r < 4; ++r) {
+      if constexpr (F == Dtype::q8_0) {
+        a[r] = word[half * 4 + r];
+      } else {
+        a[r] = word[half * 2 + r / 2] >> (r & 1) * 4 & 0x0F0F0F0Fu;
+        if constexpr (kHigh == 1) a[r] |= (high[0] >> (half * 4 + r) & 0x01010101u) << 4;
+        if constexpr (kHigh == 2) a[r] = less_32(a[r] | (high[half] >> 2 * r & 0x03030303u) << 4);
+      }
+    }
+  }
+
+  __device__ __forceinline__ GroupScales scales(int half) const {
+    GroupScales s;
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const auto f16 = [r](uint32_t pair) { return from_f16(static_cast<uint16_t>(pair >> 16 * r)); };
+      const uint32_t bits = scale[half * kEach];
+      if constexpr (F == Dtype::q6_k) {
+        s.d[r] = f16(super[0]) * static_cast<float>(static_cast<int8_t>(bits >> 8 * r));
+        s.second[r] = f16(super[0]) * static_cast<float>(static_cast<int8_t>(bits >> (16 + 8 * r)));
+      } else if constexpr (is_k_quant(F)) {
+        s.d[r] = f16(super[0]) * static_cast<float>(bits >> 8 * r & 255);
+        s.m[r] = -f16(super[1]) * static_cast<float>(bits >> (16 + 8 * r) & 255);
+      } else {
+        s.d[r] = f16(bits);
+        if constexpr (has_minimum(F)) s.m[r] = f16(scale[half * kEach + kEach - 1]);
+      }
+    }
+    return s;
+  }
+};
 
 }  // namespace kvasir::cuda

@@ -36,6 +36,10 @@ __device__ __forceinline__ uint32_t shared_offset(const void* pointer) {
 __device__ __forceinline__ void copy_async16(uint32_t to, const void* from, int bytes) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
 }
+// The same for 4 bytes.
+__device__ __forceinline__ void copy_async4(uint32_t to, const void* from, int bytes) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
 __device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Until at most `groups` of this thread's groups are in flight.
 template <int groups>
@@ -49,6 +53,19 @@ __device__ __forceinline__ void barrier_sync(int barrier, int threads) {
 }
 __device__ __forceinline__ void barrier_arrive(int barrier, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
+// ld.shared
+__device__ __forceinline__ uint32_t load_shared(uint32_t from) {
+  uint32_t word;
+  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(word) : "r"(from) : "memory");
+  return word;
+}
+__device__ __forceinline__ void load_shared16(uint32_t* to, uint32_t from) {
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(from)
+               : "memory");
 }
 
 // ldmatrix.x4: four 8×8 matrices of 16 bits; lane i gives the address of row i mod 8 of matrix i / 8.
@@ -88,6 +105,14 @@ __device__ __forceinline__ void mma_s8(int32_t* d, const uint32_t* a, const uint
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// The same with unsigned a.
+__device__ __forceinline__ void mma_u8(int32_t* d, const uint32_t* a, const uint32_t* b) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
 // The same for the sixteen values of k that a0, a1 and b0 hold.
 __device__ __forceinline__ void mma_s8_k16(int32_t* d, const uint32_t* a, uint32_t b) {
   asm volatile("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
@@ -104,6 +129,12 @@ __device__ __forceinline__ int dot2_low(uint32_t a, uint32_t b, int c) {
 }
 __device__ __forceinline__ int dot2_high(uint32_t a, uint32_t b, int c) {
   return __dp2a_hi(static_cast<int>(a), static_cast<int>(b), c);
+}
+
+// prmt: byte i of the result is byte (selector >> 4i mod 8) of the eight bytes of a, then b.
+template <uint32_t selector>
+__device__ __forceinline__ uint32_t permute(uint32_t a, uint32_t b) {
+  return __byte_perm(a, b, selector);
 }
 
 // cvt.f32.f16, cvt.rn.f16.f32
@@ -138,15 +169,19 @@ namespace kvasir::cuda {
 using simt::barrier_arrive;
 using simt::barrier_sync;
 using simt::copy_async16;
+using simt::copy_async4;
 using simt::copy_commit;
 using simt::dot2_high;
 using simt::dot2_low;
 using simt::dot4;
 using simt::load16;
+using simt::load_shared;
+using simt::load_shared16;
 using simt::mma_bf16;
 using simt::mma_f16;
 using simt::mma_s8;
 using simt::mma_s8_k16;
+using simt::mma_u8;
 using simt::shared_memory;
 using simt::shared_offset;
 using simt::store16;
@@ -157,6 +192,10 @@ void copy_wait() {
 }
 inline void ldmatrix_x4(uint32_t* to, uint32_t row) { simt::ldmatrix_x4(to, row, false); }
 inline void ldmatrix_x4_transposed(uint32_t* to, uint32_t row) { simt::ldmatrix_x4(to, row, true); }
+template <uint32_t selector>
+uint32_t permute(uint32_t a, uint32_t b) {
+  return simt::permute(a, b, selector);
+}
 inline float from_f16(uint16_t bits) { return f16_to_f32(bits); }
 inline uint16_t to_f16(float value) { return f32_to_f16(value); }
 inline float from_bf16(uint16_t bits) { return bf16_to_f32(bits); }

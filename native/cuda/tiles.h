@@ -8,13 +8,16 @@ namespace kvasir::cuda {
 constexpr uint32_t kRowThreads = 128;
 constexpr uint32_t kHeadWarps = 4;  // a warp to a head
 
-// A block of linear: `warps` panels of 16 outputs by `tokens`.
+// A block of linear with quantised weights: `warps` of `panels` of 16 outputs each, by `tokens`. In the narrow one all
+// warps share a panel.
 struct LinearTile {
-  int32_t warps, tokens;
+  int32_t warps, panels, tokens;
 };
-constexpr LinearTile kNarrowTile = {4, 8}, kWideTile = {4, 64};
-constexpr int32_t kNarrowTokens = 16;  // from more tokens on, the wide tile
-constexpr uint32_t kFloatTokens = 8;   // of a block with float weights: 16 outputs by so many tokens
+constexpr LinearTile kNarrowTile = {8, 1, 8}, kWideTile = {4, 2, 64};
+constexpr int32_t kWideStages = 4;
+constexpr uint32_t kWideSharedBytes = kWideStages * kWideTile.tokens * (64 + 16);
+constexpr uint32_t kNarrowSharedBytes = 2 * 16 * (2 * 128 + 2 * 16) * sizeof(float);
+constexpr uint32_t kFloatTokens = 8;  // of a block with float weights: 16 outputs by so many tokens
 
 constexpr int32_t kDecodeWarps = 8;  // query heads of one KV head that share a block
 // The query and the weights of a page, of one warp.

@@ -35,11 +35,18 @@ void ldmatrix_x4(uint32_t* to, uint32_t row, bool transposed);
 void mma_bf16(float* d, const uint32_t* a, const uint32_t* b);
 void mma_f16(float* d, const uint32_t* a, const uint32_t* b);
 void mma_s8(int32_t* d, const uint32_t* a, const uint32_t* b);
+void mma_u8(int32_t* d, const uint32_t* a, const uint32_t* b);  // a unsigned, b signed
 void mma_s8_k16(int32_t* d, const uint32_t* a, uint32_t b);
 
 // --- a lane alone ---
 inline int byte_of(uint32_t word, int i) { return static_cast<int8_t>(word >> 8 * i); }
 inline int half_of(uint32_t word, int i) { return static_cast<int16_t>(word >> 16 * i); }
+inline uint32_t permute(uint32_t a, uint32_t b, uint32_t selector) {
+  const uint64_t bytes = static_cast<uint64_t>(b) << 32 | a;
+  uint32_t out = 0;
+  for (int i = 0; i < 4; ++i) out |= static_cast<uint32_t>(bytes >> (selector >> 4 * i & 7) * 8 & 255) << 8 * i;
+  return out;
+}
 inline int dot4(uint32_t a, uint32_t b, int c) {
   for (int i = 0; i < 4; ++i) c += byte_of(a, i) * byte_of(b, i);
   return c;
@@ -51,9 +58,12 @@ inline int dot2_high(uint32_t a, uint32_t b, int c) { return dot2_low(a, b >> 16
 
 // --- copies and accesses (memory.cc) ---
 void copy_async16(uint32_t to, const void* from, int bytes);
+void copy_async4(uint32_t to, const void* from, int bytes);
 void copy_commit();
 void copy_wait(int groups);
 void load16(void* to, const void* from);
+uint32_t load_shared(uint32_t from);
+void load_shared16(uint32_t* to, uint32_t from);
 void store16(void* to, const void* from);
 bool access_atomic(const void* address, int bytes);
 

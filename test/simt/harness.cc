@@ -12,14 +12,18 @@ namespace {
 
 using Run = void (*)(const void* op);
 
-Run kernel_named(const std::string& name) {
+const std::map<std::string, Run>& all_kernels() {
   static const std::map<std::string, Run> kernels = {
 #define KVASIR_ENTRY(name, Op) {#name, [](const void* op) { cuda::name(*static_cast<const Op*>(op)); }},
       KVASIR_CUDA_KERNELS(KVASIR_ENTRY)
 #undef KVASIR_ENTRY
   };
-  const auto at = kernels.find(name);
-  KV_CHECK(at != kernels.end(), "INTERNAL", "no kernel named ", name);
+  return kernels;
+}
+
+Run kernel_named(const std::string& name) {
+  const auto at = all_kernels().find(name);
+  KV_CHECK(at != all_kernels().end(), "INTERNAL", "no kernel named ", name);
   return at->second;
 }
 
@@ -31,6 +35,7 @@ void Card::run(const cuda::Launches& launches, const void* op) {
   for (int i = 0; i < launches.count; ++i) {
     const cuda::Launch& launch = launches.launch[i];
     const Run kernel = kernel_named(launch.kernel);
+    kernels.insert(launch.kernel);
     machine.launch({dim3_of(launch.grid), dim3_of(launch.block), launch.shared_bytes, seed, 1}, [&] { kernel(op); });
   }
 }
@@ -40,13 +45,19 @@ void print(const std::string& name, const Card& card, int64_t different, double 
   const auto quoted = [](const std::string& words) { return "\"" + words + "\""; };
   for (const auto& [kind, finding] : card.machine.report.findings)
     findings += text(findings.empty() ? "" : ",", quoted(kind), ":", quoted(finding.first));
+  std::string kernels;
+  for (const std::string& kernel : card.kernels) kernels += text(kernels.empty() ? "" : ",", quoted(kernel));
   const simt::Counters& c = card.machine.counters;
   std::printf("%s\n", text("{\"name\":", quoted(name), ",\"different\":", different, ",\"error\":", error,
-                           ",\"findings\":{", findings, "},\"mma\":", c.mma, ",\"sharedRequests\":", c.shared_requests,
-                           ",\"bankConflicts\":", c.bank_conflicts, ",\"globalRequests\":", c.global_requests,
-                           ",\"globalSectors\":", c.global_sectors, ",\"globalRead\":", c.global_read,
-                           ",\"globalWritten\":", c.global_written, "}")
+                           ",\"findings\":{", findings, "},\"kernels\":[", kernels, "],\"mma\":", c.mma,
+                           ",\"sharedRequests\":", c.shared_requests, ",\"bankConflicts\":", c.bank_conflicts,
+                           ",\"globalRequests\":", c.global_requests, ",\"globalSectors\":", c.global_sectors,
+                           ",\"globalRead\":", c.global_read, ",\"globalWritten\":", c.global_written, "}")
                           .c_str());
+}
+
+void print_kernels() {
+  for (const auto& [name, run] : all_kernels()) std::printf("%s\n", name.c_str());
 }
 
 int64_t differences(const void* found, const void* expected, int64_t bytes) {

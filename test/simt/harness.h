@@ -1,6 +1,7 @@
 // Runs ops on the emulated card and on this processor, and prints what differs: one JSON line a case.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "native/cpu/table.h"
@@ -45,6 +46,7 @@ struct Card {
   uint64_t seed;
   cuda::DeviceFacts facts;
   simt::Machine machine{kCheck};
+  std::set<std::string> kernels;  // that ran
 };
 
 // The same op on this processor, by one thread.
@@ -76,6 +78,7 @@ inline Buffer rows_buffer(Dtype dtype, int32_t rows, int32_t dim) {
 }
 
 const char* name_of(Dtype dtype);
+void print_kernels();
 
 // The suites, a group of ops each.
 void run_rowwise(uint64_t seed);

@@ -96,6 +96,8 @@ int main(int count, char** words) {
     run_probes();
   else if (what == "instructions")
     run_instructions(seed);
+  else if (what == "kernels")
+    simt_test::print_kernels();
   else if (what == "rowwise")
     simt_test::run_rowwise(seed);
   else if (what == "linear")
@@ -105,6 +107,7 @@ int main(int count, char** words) {
   else if (what == "sample")
     simt_test::run_sample(seed);
   else
-    return std::fputs("usage: simt_check planted|probes|instructions|rowwise|linear|attention|sample [SEED]\n", stderr),
+    return std::fputs("usage: simt_check planted|probes|instructions|kernels|rowwise|linear|attention|sample [SEED]\n",
+                      stderr),
            2;
 }

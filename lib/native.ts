@@ -115,6 +115,8 @@ export interface NativeExecutor {
   open(slot: number, sampler: NativeSampler): void
   /** Queues one step (lib/engine/step.ts); resolves with its results. The array is copied. */
   submit(step: Int32Array): Promise<Int32Array>
+  /** Makes one more program for the steps to come, on the same weights; returns its number. */
+  addProgram(program: NativeProgram): number
   /** Waits for what is queued, stops the threads, gives the memory back. */
   dispose(): Promise<void>
   stats(): DeviceStats

@@ -138,7 +138,7 @@ bool measure(const Isa& isa, const Format& format, Shape shape, int tokens, bool
   op.segment[0].w = {weights.get(), format.dtype, shape.rows, shape.cols, row_bytes(format.dtype, shape.cols)};
   isa.linear(op, worker);
   if (!same_bits(op)) {
-    std::printf("%s %s: wrong result\n", isa.name, format.name);
+    std::printf("%s %s: wrong result\n", isa.isa, format.name);
     return false;
   }
 
@@ -154,13 +154,13 @@ bool measure(const Isa& isa, const Format& format, Shape shape, int tokens, bool
   const double macs = double(shape.rows) * shape.cols * tokens;
   const auto macs_a_cycle = [&](double time) { return macs / time / machine.ghz * 1e-9; };
   const double best = times.front(), median = times[times.size() / 2];
-  const double bound = std::max(macs / (instruction_bound(isa.name, format.dtype) * machine.ghz * 1e9),
+  const double bound = std::max(macs / (instruction_bound(isa.isa, format.dtype) * machine.ghz * 1e9),
                                 copies > 1 ? bytes / (machine.bandwidth * 1e9) : 0);
-  std::printf("%-8s %-5s %4d×%-4d %4d %8.1f %8.1f %8.1f %8.1f %7.0f %%\n", isa.name, format.name, shape.rows,
-              shape.cols, tokens, macs_a_cycle(best), macs_a_cycle(median), bytes / best * 1e-9, bytes / median * 1e-9,
+  std::printf("%-8s %-5s %4d×%-4d %4d %8.1f %8.1f %8.1f %8.1f %7.0f %%\n", isa.isa, format.name, shape.rows, shape.cols,
+              tokens, macs_a_cycle(best), macs_a_cycle(median), bytes / best * 1e-9, bytes / median * 1e-9,
               100 * bound / best);
   std::fflush(stdout);
-  const std::string key = std::string(isa.name) + "." + format.name + "." + std::to_string(shape.rows) + "x" +
+  const std::string key = std::string(isa.isa) + "." + format.name + "." + std::to_string(shape.rows) + "x" +
                           std::to_string(shape.cols) + ".t" + std::to_string(tokens);
   machine.figures[key + (tokens > 4 ? ".mac_per_cycle" : ".gb_per_s")] =
       tokens > 4 ? macs_a_cycle(median) : bytes / median * 1e-9;
@@ -185,8 +185,8 @@ int run(const Options& options) {
               "of bound", "", "best", "median", "best", "median");
   bool good = true;
   for (const Isa& isa : isas()) {
-    const bool slow = std::string(isa.name) == "baseline";
-    if (options.isa.empty() ? slow && !options.baseline : options.isa != isa.name) continue;
+    const bool slow = std::string(isa.isa) == "baseline";
+    if (options.isa.empty() ? slow && !options.baseline : options.isa != isa.isa) continue;
     for (const Format& format : kFormats) {
       if (!options.format.empty() && options.format != format.name) continue;
       for (int s = 0; s < 3; ++s) {

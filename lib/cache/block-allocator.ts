@@ -95,6 +95,15 @@ export class BlockAllocator {
     return this.references[page]! > 1 || this.keeps[page] === 1
   }
 
+  /** Writes to states[page]: 0 free, 1 cached, n + 1 for n holders (at most 254). Looks at every page. */
+  states(states: Uint8Array): void {
+    const { references, keeps, pages } = this
+    for (let page = 0; page < pages; page++) {
+      const holders = references[page]!
+      states[page] = holders > 0 ? Math.min(holders, 254) + 1 : keeps[page]!
+    }
+  }
+
   /** Throws unless every page is free, cached, or held by exactly the given tables. For tests, and an idle engine. */
   check(held: Iterable<ArrayLike<number>>): void {
     const counts = new Uint16Array(this.pages)

@@ -8,6 +8,7 @@ import type { StepPlan } from '../scheduler/plan.ts'
 import { Qos } from '../scheduler/policies/qos.ts'
 import { PrefixCache, type PrefixStats } from '../scheduler/prefix-cache.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
+import { byClass, type EngineObserver, type EngineView, Observers } from './observer.ts'
 import type { Request } from './request.ts'
 import type { Sequence } from './sequence.ts'
 import { StepReader, StepWriter } from './step.ts'
@@ -50,6 +51,7 @@ export class Engine {
   private readonly writer = new StepWriter()
   private readonly requests = new Set<Request<unknown>>()
   private readonly flight = new Set<Promise<void>>()
+  private readonly observers = new Observers()
   private lastEnd = 0
   private awake = false
   private disposal: Promise<void> | undefined
@@ -81,6 +83,16 @@ export class Engine {
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,
       prefixCache: capacity.prefixes?.stats(),
+    }
+  }
+
+  /** Tells `observer` of every step and answer from now on. */
+  watch(observer: EngineObserver): EngineView {
+    const { policy, capacity } = this.scheduler
+    return {
+      queue: () => ({ running: byClass(this.scheduler.running), waiting: byClass(policy.waiting()) }),
+      pages: (states) => capacity.blocks.states(states),
+      close: this.observers.add(observer),
     }
   }
 
@@ -176,8 +188,10 @@ export class Engine {
       const result = await this.executor.submit(this.writer.write(plan))
       const now = performance.now()
       // It began when it was submitted, or when the step before it had ended.
-      this.scheduler.complete(plan, now - Math.max(submitted, this.lastEnd))
+      const ms = now - Math.max(submitted, this.lastEnd)
+      this.scheduler.complete(plan, ms)
       this.lastEnd = now
+      if (!this.observers.none) this.observers.tell((observer) => observer.stepped(plan, ms))
       this.collect(plan, new StepReader(result))
     } catch (error) {
       this.scheduler.fail(plan)
@@ -202,13 +216,26 @@ export class Engine {
   private settle(seq: Sequence, now: number, take: () => boolean): void {
     if (seq.state === 'done') return
     try {
-      seq.request.progressed(now)
+      if (seq.request.progressed(now)) this.began(seq)
       if (!take()) return
+      if (!this.observers.none) this.ended(seq)
       this.scheduler.finish(seq)
       if (seq.request.ended()) this.requests.delete(seq.request)
     } catch (error) {
       this.cancel(seq.request, error) // one request's trouble is not another's
     }
+  }
+
+  private began(seq: Sequence): void {
+    if (this.observers.none || seq.work !== 'generate') return
+    const { ttftMs } = seq.request.timings()
+    this.observers.tell((observer) => observer.began(seq, ttftMs))
+  }
+
+  private ended(seq: Sequence): void {
+    if (seq.work !== 'generate') return
+    const timings = seq.request.timings()
+    this.observers.tell((observer) => observer.ended(seq, timings))
   }
 
   // The step did not run: whoever had tokens or rows in it fails, everybody else goes on.

@@ -1,4 +1,5 @@
 // The object that load() gives: one model, every call on it.
+import { checkedTools, templateMessages } from '../chat/message.ts'
 import { KvasirError } from '../errors.ts'
 import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/check.ts'
 import { samplingParams } from '../sampling/params.ts'
@@ -9,6 +10,7 @@ import { disposed, type EngineLoad } from './engine.ts'
 import { unwatch, watch } from './forgotten.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
+import type { EngineObserver, EngineView } from './observer.ts'
 import { ScoreRequest } from './score-request.ts'
 import type {
   ChatMessage,
@@ -20,8 +22,6 @@ import type {
   Prompt,
   ScoreOptions,
 } from './types.ts'
-
-const ROLES = ['system', 'user', 'assistant', 'tool'] as const
 
 /** A loaded model. Every method may be called at any time, any number of times at once; calls share the steps. */
 export class Llm {
@@ -43,16 +43,32 @@ export class Llm {
    * has no template (use generate()).
    */
   chat(messages: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    const { tools, ...rest } = { ...options }
-    return this.generation(rest, async () => {
-      const { template, codec } = this.parts
-      if (!template)
-        throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
-      const text = template(checkedMessages(messages), { tools: checkedTools(tools) })
-      const ids = await codec.encode(text, false, true)
+    const { tools, templateVariables, onPrompt, ...rest } = { ...options }
+    const prompt = async () => {
+      const text = this.chatPrompt(messages, {
+        ...(tools && { tools }),
+        ...(templateVariables && { templateVariables }),
+      })
+      const ids = await this.parts.codec.encode(text, false, true)
+      onPrompt?.(text)
       if (ids.length > 0) return ids
       throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
-    })
+    }
+    return this.generation(rest, prompt, true)
+  }
+
+  /**
+   * The text that chat() gives to the model: the checkpoint's template, filled in.
+   * Throws KV_ARGUMENT, KV_TEMPLATE, and KV_UNSUPPORTED where the checkpoint has no template.
+   */
+  chatPrompt(
+    messages: string | readonly ChatMessage[],
+    { tools, templateVariables: variables = {} }: Pick<ChatOptions, 'tools' | 'templateVariables'> = {},
+  ): string {
+    const { template } = this.parts
+    if (!template) throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
+    if (typeof variables !== 'object' || variables === null) throw expected('templateVariables', 'an object', variables)
+    return template(templateMessages(messages), { tools: checkedTools(tools), variables })
   }
 
   /**
@@ -76,7 +92,8 @@ export class Llm {
     const list = typeof texts === 'string' ? [texts] : texts
     if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
     const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
-    const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt, service: serviceOf(options) }
+    const program = await this.parts.programs.embed(pooling)
+    const spec = { program, pooling, normalize, createdAt, service: serviceOf(options) }
     return together(signal, (group) =>
       prompts.map((ids) =>
         call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), group),
@@ -116,9 +133,20 @@ export class Llm {
     return this.parts.codec.decode(this.checkedIds('ids', ids))
   }
 
+  /** The bytes of one token inside a text: maybe a part of a character. Control tokens as the checkpoint writes them. */
+  tokenBytes(id: number): Uint8Array {
+    this.checkAlive()
+    return this.parts.codec.bytes(this.checkedIds('id', [id])[0]!)
+  }
+
   /** How busy the model is now, and what the prefix cache has done so far. */
   stats(): EngineLoad {
     return this.parts.engine.load()
+  }
+
+  /** Shows every step and answer from now on to `observer`, which must be quick. */
+  watch(observer: EngineObserver): EngineView {
+    return this.parts.engine.watch(observer)
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */
@@ -133,7 +161,7 @@ export class Llm {
     return this.dispose()
   }
 
-  private generation(options: GenerateOptions, prompt: () => Promise<Int32Array>): Generation {
+  private generation(options: GenerateOptions, prompt: () => Promise<Int32Array>, marks = false): Generation {
     const { engine, programs, stopTokens } = this.parts
     return new Generation(
       engine,
@@ -148,7 +176,7 @@ export class Llm {
           service,
           longest: engine.longest,
           program: programs.generate,
-          detokenizer: () => this.parts.codec.detokenizer(), // `this`: no model is forgotten while it answers
+          detokenizer: () => this.parts.codec.detokenizer(marks), // `this`: no model is forgotten while it answers
           createdAt,
         })
       },
@@ -178,23 +206,4 @@ export class Llm {
   private checkAlive(): void {
     if (this.disposal) throw disposed()
   }
-}
-
-function checkedTools(tools: readonly object[] = []): readonly object[] {
-  if (!Array.isArray(tools)) throw expected('tools', 'a list of tools', tools)
-  tools.forEach((tool, i) => {
-    if (typeof tool !== 'object' || tool === null) throw expected(`tools[${i}]`, 'an object', tool)
-  })
-  return tools
-}
-
-function checkedMessages(messages: string | readonly ChatMessage[]): readonly ChatMessage[] {
-  if (typeof messages === 'string') return [{ role: 'user', content: messages }]
-  if (!Array.isArray(messages) || messages.length === 0)
-    throw expected('messages', 'a string or a list of { role, content }', messages)
-  messages.forEach((message, i) => {
-    oneOf(`messages[${i}].role`, message?.role ?? null, 'user', ROLES)
-    if (typeof message.content !== 'string') throw expected(`messages[${i}].content`, 'a string', message.content)
-  })
-  return messages
 }

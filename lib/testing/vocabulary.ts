@@ -23,6 +23,10 @@ export class Vocabulary implements TextCodec {
     }).join('')
   }
 
+  bytes(id: number): Uint8Array {
+    return Buffer.from(this.decode([id]))
+  }
+
   detokenizer(): Detokenizer {
     return {
       push: (id) => {

@@ -4,9 +4,11 @@ import { fromNative } from '../errors.ts'
 import { type NativeFile, type NativeTokenizer, native, type TokenizerSource } from '../native.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { Detokenizer } from './detokenizer.ts'
+import { MARKS } from './marks.ts'
 
 export class Tokenizer {
   readonly #native: NativeTokenizer
+  #marks: ReadonlySet<number> | undefined
 
   constructor(tokenizer: NativeTokenizer) {
     this.#native = tokenizer
@@ -48,9 +50,19 @@ export class Tokenizer {
     }
   }
 
-  /** Turns ids into text one by one. */
-  detokenizer(special = false): Detokenizer {
-    return new Detokenizer(this.#native, special)
+  /** The bytes of one token inside a text; control tokens as the checkpoint writes them. */
+  bytes(id: number): Uint8Array {
+    return this.#native.decode(Int32Array.of(id), true, true)
+  }
+
+  /** Turns ids into text one by one. marks: with the control tokens that give an answer its form. */
+  detokenizer(marks = false): Detokenizer {
+    return new Detokenizer(this.#native, marks ? this.marks() : undefined)
+  }
+
+  private marks(): ReadonlySet<number> {
+    this.#marks ??= new Set(MARKS.map((mark) => this.idOf(mark)).filter((id) => this.isSpecial(id)))
+    return this.#marks
   }
 
   /** The id of a token as the checkpoint writes it, or −1. */

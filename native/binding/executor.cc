@@ -80,7 +80,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     return DefineClass(
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
-         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
+         InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
@@ -132,6 +133,12 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       });
       addon.hold(info.Env());  // after submit(): it throws when the executor is stopping
       return deferred->Promise();
+    });
+  }
+
+  Napi::Value add_program(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), executor()->add_program(program_of(info[0])));
     });
   }
 

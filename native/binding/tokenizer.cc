@@ -18,9 +18,13 @@ struct Source {
   tokenizer::GgufVocabulary gguf;
   tokenizer::Settings settings;
 
+  // A tokenizer copies what it needs, so the text in the file, megabytes of it, is read this once.
   Shared load() const {
     const std::string_view bytes(reinterpret_cast<const char*>(file->data()), file->size());
-    return json ? tokenizer::load_json(bytes, settings) : tokenizer::load_gguf(gguf, settings);
+    Shared loaded = json ? tokenizer::load_json(bytes, settings) : tokenizer::load_gguf(gguf, settings);
+    for (const std::string_view text : {json ? bytes : gguf.tokens.bytes, gguf.merges.bytes})
+      file->forget(text.data(), text.size());
+    return loaded;
   }
 };
 

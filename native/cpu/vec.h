@@ -1,4 +1,4 @@
-// Sixteen f32 or i32 lanes, on every instruction set: one register of AVX-512, two of AVX2, four of the baseline.
+// Sixteen f32 or i32 lanes, on every instruction set: one register of AVX-512, two of AVX2, four of NEON or the baseline.
 // Kernels are written once over them, so sums and their trees have one order everywhere.
 //
 // max(a, b) and min(a, b) give b when either is NaN. Everything is inlined and nothing has linkage: a symbol shared
@@ -16,6 +16,8 @@
 #include "native/cpu/vec_avx512.h"
 #elif KVASIR_ISA_avx2
 #include "native/cpu/vec_avx2.h"
+#elif KVASIR_NEON
+#include "native/cpu/vec_neon.h"
 #else
 #include "native/cpu/vec_baseline.h"
 #endif

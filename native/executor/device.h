@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "native/base/check.h"
 #include "native/ops/sample.h"
+#include "native/program/program.h"
 
 namespace kvasir {
 
@@ -30,6 +32,9 @@ class Device {
   // Sets the sampler of a slot, after the steps that were submitted before.
   virtual void open(int slot, SamplerParams params, std::vector<int32_t> prompt) = 0;
   virtual void submit(std::vector<int32_t> words, Done done) = 0;
+
+  // Makes one more program for the steps to come; returns its number. Throws KV_NATIVE when it does not fit the others.
+  virtual int add_program(std::shared_ptr<const Program> program) = 0;
 
   // Finishes the steps that run, fails what is queued with KV_DISPOSED, joins the threads. May be called again.
   virtual void stop() = 0;

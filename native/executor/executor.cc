@@ -36,22 +36,14 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
                    std::vector<std::shared_ptr<const Program>> programs)
     : options_(options),
       weights_(std::move(weights)),
-      programs_(std::move(programs)),
       kernels_(kernels_or_throw()),
       kv_(options.kv),
       kv_memory_(options.kv.bytes(), AnonymousMemory::kHugePages),
       slots_(options.slots),
       last_sampled_(options.slots, 0) {
   kv_.base = kv_memory_.data();
-  int64_t arena_bytes = 0;
-  check_together(programs_);
-  for (const auto& program : programs_) {
-    check_bindings(*program, *weights_, kv_);
-    arena_bytes = std::max(arena_bytes, program->arena_bytes());
-  }
-  arena_ = AnonymousMemory(arena_bytes);
-  stats_.arena_bytes = arena_bytes;
   stats_.kv_bytes = kv_.bytes();
+  for (auto& program : programs) add_program(std::move(program));
   team_ = std::make_unique<ThreadTeam>(options.threads, options.background);
   try {
     thread_ = std::thread([this] { serve(); });
@@ -66,6 +58,17 @@ void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt)
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
   queue_.push_back({.words = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
   changed_.notify_one();
+}
+
+int Executor::add_program(std::shared_ptr<const Program> program) {
+  check_bindings(*program, *weights_, kv_);
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
+  auto programs = programs_;
+  programs.push_back(std::move(program));
+  check_together(programs);
+  programs_ = std::move(programs);
+  return static_cast<int>(programs_.size()) - 1;
 }
 
 void Executor::submit(std::vector<int32_t> words, Done done) {
@@ -130,10 +133,18 @@ void Executor::serve() {
   }
 }
 
-std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
+std::shared_ptr<const Program> Executor::program_of(const std::vector<int32_t>& words) {
+  std::lock_guard lock(mutex_);
   KV_CHECK(!words.empty() && words[0] >= 0 && words[0] < static_cast<int>(programs_.size()), "KV_NATIVE",
            "step: no such program, there are ", programs_.size());
-  const Program& program = *programs_[words[0]];
+  stats_.arena_bytes = std::max(stats_.arena_bytes, programs_[words[0]]->arena_bytes());
+  return programs_[words[0]];
+}
+
+std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
+  const std::shared_ptr<const Program> held = program_of(words);
+  const Program& program = *held;
+  if (static_cast<int64_t>(arena_.size()) < program.arena_bytes()) arena_ = AnonymousMemory(program.arena_bytes());
   StepLimits limits = program.limits();
   limits.slots = options_.slots;
   limits.pages = kv_.pages;

@@ -35,6 +35,7 @@ class Executor final : public Device {
 
   void open(int slot, SamplerParams params, std::vector<int32_t> prompt) override;
   void submit(std::vector<int32_t> words, Done done) override;
+  int add_program(std::shared_ptr<const Program> program) override;
   void stop() override;
   ExecutorStats stats() const override;
   int threads() const override { return options_.threads; }
@@ -49,12 +50,12 @@ class Executor final : public Device {
   };
 
   void serve();
+  std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
 
   const ExecutorOptions options_;
   const std::shared_ptr<const Weights> weights_;
-  const std::vector<std::shared_ptr<const Program>> programs_;
   const cpu::KernelTable* kernels_;
   KvCache kv_;
   AnonymousMemory kv_memory_;
@@ -66,6 +67,7 @@ class Executor final : public Device {
   std::unique_ptr<ThreadTeam> team_;
 
   mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const Program>> programs_;
   std::condition_variable changed_;
   std::deque<Job> queue_;
   bool stopping_ = false;

@@ -21,7 +21,7 @@ describe('the machine', () => {
   it('is what /proc says', () => {
     const found = machine(
       files({
-        'proc/cpuinfo': 'processor\t: 0\nmodel name\t: Fast 9000\nflags\t\t: fpu avx2 fma bmi2 avx512f',
+        'proc/cpuinfo': 'processor\t: 0\nmodel name\t: Fast 9000\nflags\t\t: fpu avx2 fma f16c bmi2 avx512f',
         'proc/meminfo': 'MemTotal:       8000000 kB\nMemFree: 1 kB\nMemAvailable:   2000000 kB',
       }),
     )

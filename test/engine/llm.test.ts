@@ -20,11 +20,12 @@ function model(parts: Partial<LlmParts> = {}) {
         return Int32Array.from(idsOf(text))
       },
       decode: (ids) => [...ids].map(textOf).join(''),
+      bytes: (id) => Buffer.from(textOf(id)),
       detokenizer: () => new FakeDetokenizer(),
     },
     template: (messages) => messages.map(({ role, content }) => `<${role}>${content}`).join(''),
     stopTokens: [],
-    programs: { generate: 0, mean: 1, last: 2 },
+    programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: { name: 'fake', vocabSize: VOCAB } as LlmParts['info'],
     release: () => released++,
     ...parts,
@@ -62,7 +63,7 @@ describe('chat', () => {
     [5, /^messages: /],
     [[{ role: 'boss', content: '' }], /^messages\[0\]\.role: expected 'system' or 'user'.*found 'boss'/],
     [[{ content: 'x' }], /^messages\[0\]\.role: /],
-    [[{ role: 'user' }], /^messages\[0\]\.content: expected a string, found undefined/],
+    [[{ role: 'user' }], /^messages\[0\]\.content: expected a string or a list of .*, found undefined/],
   ])('refuses %j', async (messages, message) => {
     await expect(model().llm.chat(messages as string)).rejects.toEqual(argument(message))
   })
@@ -72,7 +73,7 @@ describe('chat', () => {
     const { llm } = model({
       template: (messages, options) => {
         seen.push(options?.tools)
-        return messages[0]!.content
+        return String(messages[0]!.content)
       },
     })
     const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object' } } }]

@@ -18,17 +18,20 @@ export interface Machine {
   memoryUsed: number | null
 }
 
-// As native/cpu/select.cc asks for them, the best first.
-const X86 = {
+// As native/cpu/features.cc asks for them, the best first.
+const SETS = {
   avx512: ['avx2', 'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512_vnni'],
-  avx2: ['avx2', 'fma', 'bmi2'],
+  avx2: ['avx2', 'fma', 'f16c', 'bmi2'],
+  i8mm: ['asimddp', 'i8mm'],
+  dotprod: ['asimddp'],
+  neon: ['asimd'],
 }
 
 /** `root` is '' but in tests. */
 export function machine(root = ''): Machine {
   const info = text(`${root}/proc/cpuinfo`) ?? ''
   const flags = new Set(/^(?:flags|Features)\s*:(.*)$/m.exec(info)?.[1]?.trim().split(/\s+/))
-  const sets = Object.entries(X86).filter(([, needed]) => needed.every((flag) => flags.has(flag)))
+  const sets = Object.entries(SETS).filter(([, needed]) => needed.every((flag) => flags.has(flag)))
   const meminfo = text(`${root}/proc/meminfo`) ?? ''
   const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(meminfo)?.[1] ?? Number.NaN)
   return {

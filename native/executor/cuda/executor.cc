@@ -24,7 +24,6 @@ Error error_now() {
 CudaExecutor::CudaExecutor(const ExecutorOptions& options, const CardOptions& card, const Weights& weights,
                            std::vector<std::shared_ptr<const Program>> programs)
     : options_(options), model_(options, card, weights, std::move(programs)) {
-  stats_.arena_bytes = model_.arena_bytes();
   stats_.kv_bytes = model_.kv_bytes();
   for (int i = 0; i < kInFlight; ++i) free_.push_back(model_.new_flight());
   try {
@@ -51,6 +50,8 @@ void CudaExecutor::open(int slot, SamplerParams params, std::vector<int32_t> pro
 void CudaExecutor::submit(std::vector<int32_t> words, Done done) {
   push({.words = std::move(words), .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
 }
+
+int CudaExecutor::add_program(std::shared_ptr<const Program> program) { return model_.add_program(std::move(program)); }
 
 void CudaExecutor::queue_jobs() {
   std::unique_lock lock(mutex_);
@@ -103,6 +104,7 @@ void CudaExecutor::queue_step(Job job, std::unique_ptr<Flight> flight) {
     free_.push_back(std::move(flight));
   else
     running_.push_back({std::move(flight), std::move(job.done), begin});
+  stats_.arena_bytes = model_.arena_bytes();
   stats_.graphs = model_.graphs();
   stats_.replays = model_.replays();
   changed_.notify_all();

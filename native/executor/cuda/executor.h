@@ -22,6 +22,7 @@ class CudaExecutor final : public Device {
 
   void open(int slot, SamplerParams params, std::vector<int32_t> prompt) override;
   void submit(std::vector<int32_t> words, Done done) override;
+  int add_program(std::shared_ptr<const Program> program) override;
   void stop() override;
   ExecutorStats stats() const override;
   int threads() const override { return 2; }

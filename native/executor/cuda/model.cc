@@ -22,13 +22,6 @@ StepLimits limits_of(const std::vector<std::shared_ptr<const Program>>& programs
   return most;
 }
 
-template <typename Size>
-int64_t largest(const std::vector<std::shared_ptr<const Program>>& programs, Size size) {
-  int64_t most = 0;
-  for (const auto& program : programs) most = std::max<int64_t>(most, size(*program));
-  return most;
-}
-
 // A page more than the scheduler gives out: padding sequences write to it.
 KvCache with_spare_page(KvCache kv, uint8_t* base) {
   kv.base = base;
@@ -60,10 +53,8 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
       weights_(context_, weights, *programs_[0], options.threads, card.progress),
       limits_(limits_of(programs_, options)),
       arrays_(limits_),
-      slots_(context_, stream_, options.slots + 1, limits_.vocab,
-             static_cast<int32_t>(largest(programs_, [](const Program& p) { return p.facts.pooled; }))),
+      slots_(context_, stream_, options.slots + 1, limits_.vocab),
       kv_memory_(context_, cuda::kv_bytes(options.kv)),
-      arena_(context_, largest(programs_, [](const Program& p) { return p.arena_bytes(); })),
       attention_(context_, kAttentionWorkspaceBytes),
       step_(context_, arrays_.bytes()),
       results_(context_, std::max(1, limits_.rows) * sizeof(SampleResult)) {
@@ -83,8 +74,40 @@ Card CardModel::card() {
            .shared_bytes = facts.shared_bytes}};
 }
 
-Bindings CardModel::bindings() const {
-  return {.weights = &weights_.weights(), .kv = kv_, .arena = arena_.data(), .attention = attention_.data()};
+int64_t CardModel::arena_bytes() const {
+  int64_t bytes = 0;
+  for (const driver::DeviceMemory& arena : arenas_) bytes += static_cast<int64_t>(arena.size());
+  return bytes;
+}
+
+int CardModel::add_program(std::shared_ptr<const Program> program) {
+  std::lock_guard lock(mutex_);
+  check_bindings(*program, weights_.weights(), kv_);
+  const StepLimits limits = program->limits();
+  KV_CHECK(limits.tokens <= limits_.tokens && limits.sequences <= limits_.sequences && limits.rows <= limits_.rows &&
+               limits.blocks <= limits_.blocks,
+           "KV_NATIVE", "a program for larger steps than the first");
+  auto programs = programs_;
+  programs.push_back(std::move(program));
+  check_together(programs);
+  programs_ = std::move(programs);
+  return static_cast<int>(programs_.size()) - 1;
+}
+
+std::shared_ptr<const Program> CardModel::program_at(const std::vector<int32_t>& words) {
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!words.empty() && words[0] >= 0 && words[0] < static_cast<int>(programs_.size()), "KV_NATIVE",
+           "step: no such program, there are ", programs_.size());
+  return programs_[words[0]];
+}
+
+uint8_t* CardModel::arena_of(int number, const Program& program) {
+  auto known = arena_of_program_.find(number);
+  if (known != arena_of_program_.end()) return known->second;
+  const auto bytes = static_cast<size_t>(program.arena_bytes());
+  auto fits = std::find_if(arenas_.begin(), arenas_.end(), [&](const auto& arena) { return arena.size() >= bytes; });
+  if (fits == arenas_.end()) fits = arenas_.insert(arenas_.end(), driver::DeviceMemory(context_, bytes));
+  return arena_of_program_[number] = fits->data();
 }
 
 void CardModel::settle() noexcept {
@@ -95,20 +118,15 @@ void CardModel::settle() noexcept {
   }
 }
 
-std::unique_ptr<Flight> CardModel::new_flight() const {
-  const int64_t dim = largest(programs_, [](const Program& p) { return p.facts.pooled; });
-  const int64_t out = limits_.rows * int64_t{sizeof(SampleResult)} + limits_.sequences * dim * int64_t{sizeof(float)};
-  return std::make_unique<Flight>(context_, arrays_.bytes(), std::max<int64_t>(out, 1));
-}
+std::unique_ptr<Flight> CardModel::new_flight() const { return std::make_unique<Flight>(context_, arrays_.bytes()); }
 
 void CardModel::open(int slot, const SamplerParams& params, const std::vector<int32_t>& prompt) {
   slots_.open(slot, params, prompt);
 }
 
 void CardModel::queue(const std::vector<int32_t>& words, Flight& flight) {
-  KV_CHECK(!words.empty() && words[0] >= 0 && words[0] < static_cast<int>(programs_.size()), "KV_NATIVE",
-           "step: no such program, there are ", programs_.size());
-  const Program& program = *programs_[words[0]];
+  const std::shared_ptr<const Program> held = program_at(words);
+  const Program& program = *held;
   StepLimits limits = program.limits();
   limits.slots = limits_.slots;
   limits.pages = limits_.pages;
@@ -122,10 +140,12 @@ void CardModel::queue(const std::vector<int32_t>& words, Flight& flight) {
 
   stream_.copy_in(step_.data(), flight.in.data(), arrays_.write(buffers_, flight.in.data()));
   queue_copies();
+  uint8_t* const arena = arena_of(words[0], program);
+  if (program.pools()) slots_.make_room_to_pool(program.facts.pooled);
   if (decode)
-    run_decode(program, shape);
+    run_decode(program, arena, shape);
   else
-    run(program, extent_of(buffers_));
+    run(program, arena, extent_of(buffers_));
   queue_results(program, flight, rows, sequences);
   stream_.record(flight.over);
 }
@@ -154,21 +174,22 @@ void CardModel::queue_copies() {
   }
 }
 
-void CardModel::run(const Program& program, const StepExtent& extent) {
+void CardModel::run(const Program& program, uint8_t* arena, const StepExtent& extent) {
   StepInputs inputs =
       arrays_.inputs(buffers_.tokens, static_cast<int32_t>(buffers_.position.size()), buffers_.rows, step_.data());
   inputs.last_sampled = slots_.last_sampled();
   inputs.results = reinterpret_cast<SampleResult*>(results_.data());
-  queue_tape(program, bindings(), inputs, extent, card());
+  const Bindings bindings = {.weights = &weights_.weights(), .kv = kv_, .arena = arena, .attention = attention_.data()};
+  queue_tape(program, bindings, inputs, extent, card());
 }
 
 // The second time that a shape comes it is recorded. Not the first: to find a kernel may load it, which must not happen
 // while recording.
-void CardModel::run_decode(const Program& program, const DecodeShape& shape) {
+void CardModel::run_decode(const Program& program, uint8_t* arena, const DecodeShape& shape) {
   auto known = graphs_.find(shape);
-  if (known == graphs_.end() && seen_.insert(shape).second) return run(program, shape.extent());
+  if (known == graphs_.end() && seen_.insert(shape).second) return run(program, arena, shape.extent());
   if (known == graphs_.end())
-    known = graphs_.emplace(shape, stream_.capture([&] { run(program, shape.extent()); })).first;
+    known = graphs_.emplace(shape, stream_.capture([&] { run(program, arena, shape.extent()); })).first;
   stream_.launch(known->second);
   ++replays_;
 }
@@ -177,6 +198,8 @@ void CardModel::queue_results(const Program& program, Flight& flight, int32_t ro
   flight.rows = program.facts.logits > 0 ? rows : 0;
   flight.pooled = program.facts.pooled * sequences;
   const size_t result_bytes = flight.rows * sizeof(SampleResult);
+  const size_t needed = result_bytes + flight.pooled * sizeof(float);
+  if (flight.out.size() < needed) flight.out = driver::PinnedMemory(context_, needed);
   stream_.copy_out(flight.out.data(), results_.data(), result_bytes);
   const size_t dim = program.facts.pooled;
   for (int32_t s = 0; dim > 0 && s < sequences; ++s)

@@ -13,18 +13,23 @@ size_t bytes_of(const std::vector<T>& values) {
 
 }  // namespace
 
-CardSlots::CardSlots(driver::ContextPtr context, driver::Stream& stream, int count, int32_t vocab, int32_t dim)
+CardSlots::CardSlots(driver::ContextPtr context, driver::Stream& stream, int count, int32_t vocab)
     : context_(std::move(context)),
       stream_(stream),
       vocab_(vocab),
       samplers_(context_, count * sizeof(SamplerSlot)),
       last_sampled_(context_, count * sizeof(int32_t)),
-      pooled_(context_, size_t{4} * count * dim),
       rooms_(count) {
   const std::vector<SamplerSlot> greedy(count);
   stream_.copy_in(samplers_.data(), greedy.data(), bytes_of(greedy));
   stream_.zero(last_sampled_.data(), last_sampled_.size());
-  stream_.zero(pooled_.data(), pooled_.size());
+}
+
+void CardSlots::make_room_to_pool(int32_t dim) {
+  const size_t bytes = rooms_.size() * dim * sizeof(float);
+  if (pooled_.size() >= bytes) return;
+  pooled_ = driver::DeviceMemory(context_, bytes);
+  stream_.zero(pooled_.data(), bytes);
 }
 
 void CardSlots::open(int index, const SamplerParams& params, const std::vector<int32_t>& prompt) {

@@ -11,14 +11,15 @@ namespace kvasir::cuda {
 
 class CardSlots {
  public:
-  // `dim`: of pooled vectors; 0: nothing is pooled.
-  CardSlots(driver::ContextPtr context, driver::Stream& stream, int count, int32_t vocab, int32_t dim);
+  CardSlots(driver::ContextPtr context, driver::Stream& stream, int count, int32_t vocab);
 
   // Queued after the steps before it. `prompt`: any order; used under a repetition penalty.
   void open(int slot, const SamplerParams& params, const std::vector<int32_t>& prompt);
 
   const SamplerSlot* samplers() const { return reinterpret_cast<const SamplerSlot*>(samplers_.data()); }
   int32_t* last_sampled() const { return reinterpret_cast<int32_t*>(last_sampled_.data()); }
+  // Before the first step that pools vectors of `dim`.
+  void make_room_to_pool(int32_t dim);
   float* pooled() const { return reinterpret_cast<float*>(pooled_.data()); }
 
  private:

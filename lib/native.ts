@@ -143,7 +143,7 @@ export interface CudaCard {
   memory: number
 }
 
-/** A card that can be computed on; its context lives as long as this object. */
+/** A card that can be computed on. Its context lives until closeCuda(), or as long as an executor uses it. */
 export interface NativeCuda extends CudaCard {
   /** The number of the card. */
   card: number
@@ -176,6 +176,7 @@ export interface Native {
   cudaCards(): Promise<{ driver: number; cards: CudaCard[] }>
   /** Rejects with one sentence when the card, its driver or our kernels do not serve. */
   openCuda(card: number, kernelFolders: readonly string[]): Promise<NativeCuda>
+  closeCuda(cuda: NativeCuda): void
   createCudaExecutor(options: CudaExecutorOptions): Promise<NativeExecutor>
   /** Re-codes rows of `from` into `dtype`, written to a plain buffer; off the event loop. */
   convert(from: NativeMatrix, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>

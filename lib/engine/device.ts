@@ -1,5 +1,5 @@
 // Which device computes: the processor, or an NVIDIA card with its driver and our kernels for it.
-import { KvasirError } from '../errors.ts'
+import { fromNative, KvasirError } from '../errors.ts'
 import { kernelFolders, type NativeCuda, native } from '../native.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 
@@ -7,7 +7,7 @@ import type { Checkpoint } from '../weights/checkpoint.ts'
 export type DeviceName = 'cpu' | 'cuda' | 'auto' | `cuda:${number}`
 
 /** Checks the option; the number of a card, or null for the processor. */
-export function deviceOption(value: unknown = 'cpu'): { card: number | null; required: boolean } {
+function deviceOption(value: unknown = 'cpu'): { card: number | null; required: boolean } {
   if (value === 'cpu') return { card: null, required: true }
   if (value === 'auto') return { card: 0, required: false }
   const card = typeof value === 'string' ? /^cuda(?::(\d{1,3}))?$/.exec(value) : null
@@ -28,7 +28,7 @@ export async function openDevice(option: unknown): Promise<NativeCuda | null> {
   } catch (error) {
     const { code } = error as { code?: string }
     if (!required && (code === 'KV_NOT_FOUND' || code === 'KV_UNSUPPORTED')) return null
-    throw error
+    throw fromNative(error)
   }
 }
 

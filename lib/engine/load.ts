@@ -8,7 +8,7 @@ import { kernelFolders, native } from '../native.ts'
 import { boolean, checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
 import { openTokenizer } from '../tokenizer/tokenizer.ts'
 import { bindWeights, CheckpointFiles } from './bind-weights.ts'
-import { cardBudget, type DeviceName, deviceOption, openDevice } from './device.ts'
+import { cardBudget, type DeviceName, openDevice } from './device.ts'
 import { Engine } from './engine.ts'
 import { Llm } from './llm.ts'
 import { type MemoryOptions, planMemory } from './plan-memory.ts'
@@ -38,7 +38,7 @@ const OPTIONS = [
  * file, or a folder with either. What is not on this machine is downloaded once.
  *
  * Rejects with KV_NOT_FOUND, KV_FORMAT, KV_UNSUPPORTED, KV_ARGUMENT, KV_NETWORK, KV_CHECKSUM, KV_DISK, KV_TOOL,
- * KV_ABORTED or KV_ADDON.
+ * KV_ABORTED or KV_ADDON; for device: 'cuda' with KV_NOT_FOUND or KV_UNSUPPORTED where no card serves.
  */
 export async function load(spec: string, options: LoadOptions = {}): Promise<Llm> {
   checkOptions(options, OPTIONS)
@@ -48,8 +48,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const threads = integer('threads', options.threads, cores, { min: 1, max: 1024 })
   const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
 
-  deviceOption(options.device)
-
+  const cuda = await openDevice(options.device) // before anything is downloaded for it
   await turn() // the addon was loaded
   const { resolveModel } = await part(import('../hub/resolve.ts'))
   const path = await resolveModel(spec, { signal, onProgress: options.onProgress })
@@ -59,7 +58,6 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   await turn()
   const files = new CheckpointFiles()
   try {
-    const cuda = await openDevice(options.device)
     const memory = planMemory(config, options, cuda ? cardBudget(cuda, checkpoint) : undefined)
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
@@ -118,6 +116,8 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   } catch (error) {
     files.close()
     throw fromNative(error)
+  } finally {
+    if (cuda) native().closeCuda(cuda) // the executor has it now
   }
 }
 

@@ -60,12 +60,22 @@ Napi::Value open_cuda(const Napi::CallbackInfo& info) {
   });
 }
 
-}  // namespace
-
-driver::ContextPtr context_of(Napi::Value value) {
+driver::ContextPtr& held_in(Napi::Value value) {
   KV_CHECK(value.IsObject() && value.As<Napi::Object>().Get("context").IsExternal(), "KV_ARGUMENT",
            "expected what openCuda() gives");
   return *value.As<Napi::Object>().Get("context").As<ContextValue>().Data();
+}
+
+void close_cuda(const Napi::CallbackInfo& info) {
+  guarded(info.Env(), [&] { held_in(info[0]).reset(); });
+}
+
+}  // namespace
+
+driver::ContextPtr context_of(Napi::Value value) {
+  const driver::ContextPtr context = held_in(value);
+  KV_CHECK(context, "KV_DISPOSED", "the card was closed");
+  return context;
 }
 
 std::vector<std::string> folders_of(Napi::Value value) {
@@ -90,6 +100,7 @@ std::function<void(cuda::UploadProgress)> progress_to(Napi::Env env, Napi::Value
 void register_cuda(Napi::Env env, Napi::Object exports) {
   exports.Set("cudaCards", Napi::Function::New(env, cuda_cards));
   exports.Set("openCuda", Napi::Function::New(env, open_cuda));
+  exports.Set("closeCuda", Napi::Function::New(env, close_cuda));
 }
 
 }  // namespace kvasir::binding

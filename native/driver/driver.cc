@@ -21,13 +21,12 @@ Function symbol(void* library, const char* name) {
 
 std::shared_ptr<const Driver> Driver::open() {
   static std::mutex mutex;
-  static std::weak_ptr<const Driver> opened;
+  static auto& opened = *new std::shared_ptr<const Driver>;  // for ever: a driver is not made to be closed
   std::lock_guard lock(mutex);
-  if (auto known = opened.lock()) return known;
+  if (opened) return opened;
   const char* named = std::getenv("KVASIR_LIBCUDA");
-  std::shared_ptr<const Driver> driver(new Driver(named && *named ? named : "libcuda.so.1"));
-  opened = driver;
-  return driver;
+  opened.reset(new Driver(named && *named ? named : "libcuda.so.1"));
+  return opened;
 }
 
 Driver::Driver(const std::string& path) {
@@ -45,8 +44,6 @@ Driver::Driver(const std::string& path) {
     throw;
   }
 }
-
-Driver::~Driver() { dlclose(library_); }
 
 void Driver::find_functions(const std::string& path) {
   const auto second = symbol<GetProcAddressV2>(library_, "cuGetProcAddress_v2");

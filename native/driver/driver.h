@@ -29,7 +29,6 @@ class Driver {
   // The one of this process: libcuda.so.1, or what KVASIR_LIBCUDA names. Throws KV_NOT_FOUND without a driver or a card,
   // KV_UNSUPPORTED when they are of no use, each with a sentence. A failure is not remembered.
   static std::shared_ptr<const Driver> open();
-  ~Driver();
 
   int version() const { return version_; }  // 1000 · major + 10 · minor
   const std::vector<CardFacts>& cards() const { return cards_; }

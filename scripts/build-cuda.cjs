@@ -17,8 +17,8 @@ const packages = [
 ]
 const targets = [80, 90]
 // Three blocks of 128 threads on a multiprocessor of 65536 registers, which are given out by eights; two for the tiles that
-// hold 32 outputs by 64 tokens in a warp's registers.
-const registerBudget = (kernel) => (kernel.endsWith('_wide') ? 208 : 168)
+// keep 64 sums and more in a thread's registers.
+const registerBudget = (kernel) => (/_wide$|_prefill_128$/.test(kernel) ? 208 : 168)
 
 function installToolkit() {
   const stamp = join(toolkit, 'installed')

@@ -20,6 +20,7 @@ struct PagedAttention {
   int32_t splits = 1;  // of the context that are taken apart; 1: a block takes all of its own
   int32_t decode_tokens =
       0;  // sequences of at most so many tokens go by the decode kernel, others by the prefill kernel
+  bool decodes = true, prefills = false;  // which of them the step needs
 };
 
 // How the slot of a sequence samples: SamplerParams of native/ops/sample.h, with device pointers. Written when it opens.

@@ -11,29 +11,31 @@
   X(linear_##format##_narrow, ::kvasir::Linear) \
   X(linear_##format##_wide, ::kvasir::Linear)
 
-#define KVASIR_CUDA_KERNELS(X)                        \
-  X(copy_pages, ::kvasir::cuda::CopyPages)            \
-  X(embed, ::kvasir::Embed)                           \
-  X(rms_norm, ::kvasir::RmsNorm)                      \
-  X(quantize, ::kvasir::Quantize)                     \
-  X(swiglu, ::kvasir::SwiGlu)                         \
-  X(add, ::kvasir::Add)                               \
-  X(linear_f32, ::kvasir::Linear)                     \
-  X(linear_f16, ::kvasir::Linear)                     \
-  X(linear_bf16, ::kvasir::Linear)                    \
-  KVASIR_LINEAR_KERNELS(X, q8_0)                      \
-  KVASIR_LINEAR_KERNELS(X, q4_0)                      \
-  KVASIR_LINEAR_KERNELS(X, q4_1)                      \
-  KVASIR_LINEAR_KERNELS(X, q5_0)                      \
-  KVASIR_LINEAR_KERNELS(X, q5_1)                      \
-  KVASIR_LINEAR_KERNELS(X, q4_k)                      \
-  KVASIR_LINEAR_KERNELS(X, q5_k)                      \
-  KVASIR_LINEAR_KERNELS(X, q6_k)                      \
-  X(rope_table, ::kvasir::RopeTable)                  \
-  X(rope_kv, ::kvasir::RopeKv)                        \
-  X(attention_decode, ::kvasir::cuda::PagedAttention) \
-  X(attention_merge, ::kvasir::cuda::PagedAttention)  \
-  X(sample, ::kvasir::cuda::DeviceSample)             \
+#define KVASIR_CUDA_KERNELS(X)                             \
+  X(copy_pages, ::kvasir::cuda::CopyPages)                 \
+  X(embed, ::kvasir::Embed)                                \
+  X(rms_norm, ::kvasir::RmsNorm)                           \
+  X(quantize, ::kvasir::Quantize)                          \
+  X(swiglu, ::kvasir::SwiGlu)                              \
+  X(add, ::kvasir::Add)                                    \
+  X(linear_f32, ::kvasir::Linear)                          \
+  X(linear_f16, ::kvasir::Linear)                          \
+  X(linear_bf16, ::kvasir::Linear)                         \
+  KVASIR_LINEAR_KERNELS(X, q8_0)                           \
+  KVASIR_LINEAR_KERNELS(X, q4_0)                           \
+  KVASIR_LINEAR_KERNELS(X, q4_1)                           \
+  KVASIR_LINEAR_KERNELS(X, q5_0)                           \
+  KVASIR_LINEAR_KERNELS(X, q5_1)                           \
+  KVASIR_LINEAR_KERNELS(X, q4_k)                           \
+  KVASIR_LINEAR_KERNELS(X, q5_k)                           \
+  KVASIR_LINEAR_KERNELS(X, q6_k)                           \
+  X(rope_table, ::kvasir::RopeTable)                       \
+  X(rope_kv, ::kvasir::RopeKv)                             \
+  X(attention_decode, ::kvasir::cuda::PagedAttention)      \
+  X(attention_merge, ::kvasir::cuda::PagedAttention)       \
+  X(attention_prefill_64, ::kvasir::cuda::PagedAttention)  \
+  X(attention_prefill_128, ::kvasir::cuda::PagedAttention) \
+  X(sample, ::kvasir::cuda::DeviceSample)                  \
   X(pool, ::kvasir::cuda::DevicePool)
 
 namespace kvasir::cuda {

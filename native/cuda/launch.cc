@@ -80,7 +80,7 @@ Launches plan(const Linear& op, const DeviceFacts&) {
       launch = {kernel,
                 {up(panels, of_block), up(op.x.rows, tile.tokens)},
                 {tile.warps * 32u, 1, 1},
-                wide ? kWideSharedBytes : kNarrowSharedBytes};
+                wide ? kWideSharedBytes : narrow_shared_bytes(op.segment[s].w.dtype == Dtype::q6_k)};
     } else {
       launch = {kernel, {up(panels, 1), up(op.x.rows, kFloatTokens)}, {kFloatTokens * kPanelRows, 1, 1}, 0};
     }
@@ -90,11 +90,17 @@ Launches plan(const Linear& op, const DeviceFacts&) {
 
 PagedAttention plan_attention(const Attention& op, const StepExtent& extent, const DeviceFacts& device) {
   PagedAttention paged{.op = op};
-  paged.decode_tokens = INT32_MAX;
+  const KvCache& kv = op.kv;
+  const bool tiles = kv.dtype == Dtype::kv8 && kv.head_dim % 16 == 0 && kv.head_dim <= kMostPrefillDim &&
+                     op.heads / kv.kv_heads <= kPrefillRows &&
+                     prefill_shared_bytes(prefill_dim(kv.head_dim)) <= static_cast<uint32_t>(device.shared_bytes);
+  paged.decode_tokens = tiles ? kDecodeTokens : INT32_MAX;
+  paged.decodes = extent.fewest_tokens <= paged.decode_tokens;
+  paged.prefills = extent.most_tokens > paged.decode_tokens;
   const int64_t splits = up(extent.context, kSplitTokens);
-  const int64_t blocks = int64_t{op.qkv.rows} * op.kv.kv_heads;
+  const int64_t blocks = int64_t{op.qkv.rows} * kv.kv_heads;
   const int64_t needed =
-      int64_t{op.qkv.rows} * op.heads * splits * attention_part_floats(op.kv.head_dim) * int64_t{sizeof(float)};
+      int64_t{op.qkv.rows} * op.heads * splits * attention_part_floats(kv.head_dim) * int64_t{sizeof(float)};
   if (splits > 1 && blocks < int64_t{4} * device.multiprocessors && needed <= op.workspace_bytes)
     paged.splits = static_cast<int32_t>(splits);
   return paged;
@@ -102,17 +108,22 @@ PagedAttention plan_attention(const Attention& op, const StepExtent& extent, con
 
 Launches plan(const PagedAttention& paged, const DeviceFacts&) {
   const Attention& op = paged.op;
+  const int32_t group = op.heads / op.kv.kv_heads, kv_heads = op.kv.kv_heads, warps = std::min(group, kDecodeWarps);
   Launches launches;
   if (op.qkv.rows == 0) return launches;
-  const int32_t group = op.heads / op.kv.kv_heads, warps = std::min(group, kDecodeWarps);
-  const uint32_t chunks = up(group, warps);
-  launches.launch[launches.count++] = {"attention_decode",
-                                       {static_cast<uint32_t>(paged.splits), op.kv.kv_heads * chunks, rows_of(op.qkv)},
-                                       {warps * 32u, 1, 1},
-                                       warps * kDecodeSharedBytes};
-  if (paged.splits > 1)
-    launches.launch[launches.count++] = {
-        "attention_merge", {rows_of(op.qkv), up(op.heads, kHeadWarps)}, {kHeadWarps * 32, 1, 1}, 0};
+  const auto launch = [&](const char* kernel, Dim3 grid, uint32_t threads, uint32_t shared_bytes) {
+    launches.launch[launches.count++] = {kernel, grid, {threads, 1, 1}, shared_bytes};
+  };
+  if (paged.decodes)
+    launch("attention_decode", {static_cast<uint32_t>(paged.splits), kv_heads * up(group, warps), rows_of(op.qkv)},
+           warps * 32, warps * kDecodeSharedBytes);
+  if (paged.decodes && paged.splits > 1)
+    launch("attention_merge", {rows_of(op.qkv), up(op.heads, kHeadWarps)}, kHeadWarps * 32, 0);
+  if (paged.prefills) {
+    const uint32_t dim = prefill_dim(op.kv.head_dim);
+    launch(dim == 64 ? "attention_prefill_64" : "attention_prefill_128",
+           {up(op.qkv.rows, kPrefillRows / group), static_cast<uint32_t>(kv_heads)}, 128, prefill_shared_bytes(dim));
+  }
   return launches;
 }
 

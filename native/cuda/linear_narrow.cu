@@ -20,7 +20,8 @@ struct Exchange {
   float dots[kRound][F == Dtype::q6_k ? 2 : 1][kOutputs];
   float d[kRound][kPanelRows], other[kRound][F == Dtype::q6_k || has_minimum(F) ? kPanelRows : 1];
 };
-static_assert(2 * sizeof(Exchange<Dtype::q6_k>) <= kNarrowSharedBytes);
+static_assert(2 * sizeof(Exchange<Dtype::q6_k>) == narrow_shared_bytes(true));
+static_assert(2 * sizeof(Exchange<Dtype::q4_k>) == narrow_shared_bytes(false));
 
 // Both at once, so that a warp's pairs fall on all banks.
 __device__ __forceinline__ void store_pair(float* to, float low, float high) {

@@ -106,7 +106,7 @@ bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thr
     machine_.report.add("misaligned",
                         text(verb, " of ", bytes, " bytes at ", region->name, "+", address - region->data));
   const size_t offset = address - region->data;
-  if (site) lint_.note(thread, site, offset, bytes, region->is_shared, kind != Access::read);
+  if (site) lint_.note(thread, site, offset, bytes, region->is_shared ? nullptr : &region->name, kind != Access::read);
   const uint32_t now = clock(thread)[thread.id];
   for (size_t g = offset / region->granule; g <= (offset + bytes - 1) / region->granule; ++g) {
     Shadow& shadow = region->shadow[g];

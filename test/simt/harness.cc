@@ -40,20 +40,31 @@ void Card::run(const cuda::Launches& launches, const void* op) {
   }
 }
 
-void print(const std::string& name, const Card& card, int64_t different, double error) {
+void print(const std::string& name, const Card& card, int64_t different, double error, const Floor& floor) {
   std::string findings;
   const auto quoted = [](const std::string& words) { return "\"" + words + "\""; };
   for (const auto& [kind, finding] : card.machine.report.findings)
     findings += text(findings.empty() ? "" : ",", quoted(kind), ":", quoted(finding.first));
   std::string kernels;
   for (const std::string& kernel : card.kernels) kernels += text(kernels.empty() ? "" : ",", quoted(kernel));
+  std::string buffers;
+  for (const auto& [buffer, traffic] : card.machine.counters.buffers)
+    buffers += text(buffers.empty() ? "" : ",", quoted(buffer), ":[", traffic.sectors_read * 32, ",",
+                    traffic.sectors_written * 32, "]");
   const simt::Counters& c = card.machine.counters;
-  std::printf("%s\n", text("{\"name\":", quoted(name), ",\"different\":", different, ",\"error\":", error,
-                           ",\"findings\":{", findings, "},\"kernels\":[", kernels, "],\"mma\":", c.mma,
-                           ",\"sharedRequests\":", c.shared_requests, ",\"bankConflicts\":", c.bank_conflicts,
-                           ",\"globalRequests\":", c.global_requests, ",\"globalSectors\":", c.global_sectors,
-                           ",\"globalRead\":", c.global_read, ",\"globalWritten\":", c.global_written, "}")
-                          .c_str());
+  std::printf("%s\n",
+              text("{\"name\":", quoted(name), ",\"different\":", different, ",\"error\":", error, ",\"findings\":{",
+                   findings, "},\"kernels\":[", kernels, "],\"buffers\":{", buffers, "},\"floor\":{\"mma\":", floor.mma,
+                   ",\"bytes\":", floor.bytes, ",\"operand\":", quoted(floor.operand), "},\"mma\":", c.mma,
+                   ",\"sharedRequests\":", c.shared_requests, ",\"bankConflicts\":", c.bank_conflicts,
+                   ",\"globalRequests\":", c.global_requests, ",\"globalSectors\":", c.global_sectors,
+                   ",\"globalRead\":", c.global_read, ",\"globalWritten\":", c.global_written, "}")
+                  .c_str());
+}
+
+void run_lint() {
+  lint_linear();
+  lint_attention();
 }
 
 void print_kernels() {

@@ -53,8 +53,15 @@ struct Card {
 template <typename Op>
 void run_on_cpu(void (*cpu::KernelTable::*kernel)(const Op&, const Worker&), const Op& op);
 
+// What a case cannot do without: instructions of tensor cores, and bytes of its main operand (weights, pages) as often as
+// the tiling asks for them.
+struct Floor {
+  int64_t mma = 0, bytes = 0;
+  const char* operand = "";
+};
+
 // `different`: values whose bits are not the processor's. `error`: the largest difference relative to the largest value.
-void print(const std::string& name, const Card& card, int64_t different, double error = 0);
+void print(const std::string& name, const Card& card, int64_t different, double error = 0, const Floor& floor = {});
 
 // Values in the filled columns of two row sets that differ in any bit.
 int64_t differences(const Rows& found, const Rows& expected);
@@ -85,6 +92,10 @@ void run_rowwise(uint64_t seed);
 void run_linear(uint64_t seed);
 void run_attention(uint64_t seed);
 void run_sample(uint64_t seed);
+// Shapes of real models, for what they ask of a card.
+void run_lint();
+void lint_linear();
+void lint_attention();
 
 template <typename Op>
 void run_on_cpu(void (*cpu::KernelTable::*kernel)(const Op&, const Worker&), const Op& op) {

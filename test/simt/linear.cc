@@ -1,5 +1,6 @@
 // linear in every format against the processor's, to the bit.
 #include "native/base/check.h"
+#include "native/cuda/pack.h"
 #include "test/simt/harness.h"
 
 namespace kvasir::simt_test {
@@ -8,6 +9,18 @@ namespace {
 struct Shape {
   int tokens, outputs, cols;
 };
+
+// Each panel once for every 64 tokens.
+Floor floor_of(const std::vector<PackedWeight>& weights, const Shape& shape) {
+  Floor floor{0, 0, "w"};
+  for (const PackedWeight& weight : weights) {
+    if (!is_quantised(weight.dtype)) return {};
+    const int64_t panels = cuda::panels_of(weight.rows), groups = weight.cols / kGroup;
+    floor.mma += panels * groups * ((shape.tokens + 7) / 8) * (weight.dtype == Dtype::q6_k ? 2 : 1);
+    floor.bytes += static_cast<int64_t>(weight.packed.size) * ((shape.tokens + 63) / 64);
+  }
+  return floor;
+}
 
 // Two segments of one format, the first with a bias; or three of which the second has another.
 void run_case(Dtype first, Dtype second, const Shape& shape, bool accumulates, uint64_t seed) {
@@ -51,7 +64,7 @@ void run_case(Dtype first, Dtype second, const Shape& shape, bool accumulates, u
   run_on_cpu(&cpu::KernelTable::linear, same);
   print(text("linear ", name_of(first), first == second ? "" : text("+", name_of(second)), " ", shape.tokens, "x",
              shape.outputs, "x", shape.cols),
-        card, differences(op.y, same.y));
+        card, differences(op.y, same.y), 0, floor_of(weights, shape));
 }
 
 }  // namespace
@@ -68,6 +81,13 @@ void run_linear(uint64_t seed) {
   }
   run_case(Dtype::q4_k, Dtype::q6_k, {2, 24, 256}, false, seed);
   run_case(Dtype::f16, Dtype::f32, {2, 24, 64}, false, seed);
+}
+
+void lint_linear() {
+  for (const test::Format& format : test::kFormats)
+    if (is_quantised(format.dtype))
+      for (const Shape& shape : {Shape{1, 64, 2048}, {8, 64, 2048}, {64, 128, 512}, {192, 256, 512}})
+        run_case(format.dtype, format.dtype, shape, false, 1);
 }
 
 }  // namespace kvasir::simt_test

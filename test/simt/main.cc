@@ -98,6 +98,8 @@ int main(int count, char** words) {
     run_instructions(seed);
   else if (what == "kernels")
     simt_test::print_kernels();
+  else if (what == "lint")
+    simt_test::run_lint();
   else if (what == "rowwise")
     simt_test::run_rowwise(seed);
   else if (what == "linear")
@@ -107,7 +109,8 @@ int main(int count, char** words) {
   else if (what == "sample")
     simt_test::run_sample(seed);
   else
-    return std::fputs("usage: simt_check planted|probes|instructions|kernels|rowwise|linear|attention|sample [SEED]\n",
-                      stderr),
+    return std::fputs(
+               "usage: simt_check planted|probes|instructions|kernels|lint|rowwise|linear|attention|sample [SEED]\n",
+               stderr),
            2;
 }

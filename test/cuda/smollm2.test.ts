@@ -10,7 +10,7 @@ import { temporaryFolder } from '../support/temporary.ts'
 
 const full = process.env['KVASIR_TEST'] === 'full'
 const report = join(temporaryFolder(), 'report')
-const ask = { temperature: 0, maxTokens: full ? 24 : 4, ignoreEos: true, logprobs: true }
+const ask = { temperature: 0, maxTokens: full ? 24 : 3, ignoreEos: true, logprobs: true }
 const options: LoadOptions = { context: 1024, maxSequences: 4, prefixCache: false }
 let model: string
 
@@ -31,7 +31,7 @@ describe('SmolLM2', () => {
     expect(alone.text).toMatch(/^ Paris/)
     await card.dispose()
     const { graphLaunches, graphKernels, allocations, objects } = cardReports(report).at(-1)!
-    expect(graphLaunches).toBeGreaterThan(2)
+    expect(graphLaunches).toBeGreaterThan(1)
     expect(graphKernels).toBeGreaterThan(200 * graphLaunches)
     expect({ allocations, objects }).toEqual({ allocations: 0, objects: 0 })
   })

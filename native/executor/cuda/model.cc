@@ -112,6 +112,7 @@ uint8_t* CardModel::arena_of(int number, const Program& program) {
 
 void CardModel::settle() noexcept {
   try {
+    context_->enter();
     stream_.wait();
   } catch (const Error&) {
     // The steps that wait for it hear of it themselves.

@@ -37,6 +37,8 @@ class CardModel {
   CardModel(const ExecutorOptions& options, const CardOptions& card, const Weights& weights,
             std::vector<std::shared_ptr<const Program>> programs);
 
+  ~CardModel() { settle(); }
+
   // From any thread; all else is for one.
   int add_program(std::shared_ptr<const Program> program);
 

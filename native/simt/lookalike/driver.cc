@@ -41,6 +41,11 @@ class Handles {
     auto* object = static_cast<T*>(const_cast<void*>(handle));
     return alive_.contains(object) ? object : nullptr;
   }
+  template <typename Body>
+  void each(Body body) {
+    std::lock_guard lock(mutex_);
+    for (T* object : alive_) body(*object);
+  }
   std::unique_ptr<T> take(const void* handle) {
     T* object = find(handle);
     std::lock_guard lock(mutex_);
@@ -70,6 +75,14 @@ auto& graphs = *new Handles<Graph>;
 auto& execs = *new Handles<GraphExec>;
 auto& libraries = *new Handles<Library>;
 auto& functions = *new Handles<Function>;
+
+// To give memory back waits for all that is queued on the card.
+void drain_all(const Device* device) {
+  streams.each([&](Stream& stream) {
+    if (stream.device == device) stream.drain();
+  });
+}
+
 std::mutex pinned_mutex;
 auto& pinned = *new std::set<std::pair<const unsigned char*, size_t>>;
 
@@ -239,6 +252,7 @@ Result cuMemFree(Address address) {
   NEED_INIT();
   if (!current) return kInvalidContext;
   FORBID_CAPTURE();
+  drain_all(current);
   return address == 0 ? kSuccess : current->release(address);
 }
 
@@ -257,6 +271,7 @@ Result cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
 Result cuMemFreeHost(void* memory) {
   NEED_INIT();
   if (!current) return kInvalidContext;
+  drain_all(current);
   std::lock_guard lock(pinned_mutex);
   for (auto at = pinned.begin(); at != pinned.end(); ++at)
     if (at->first == memory) {

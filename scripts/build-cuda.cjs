@@ -71,8 +71,6 @@ const expected = targets.length * sources.length
 if (rows.length < expected) throw new Error(`ptxas reported ${rows.length} kernels, expected at least ${expected}`)
 const bad = rows.filter((row) => row.spills > 0 || row.registers > registerBudget(row.kernel))
 if (bad.length > 0) {
-  console.error(
-    `Over the budget of registers, or with spills: ${bad.map((row) => row.kernel).join(', ')}`,
-  )
+  console.error(`Over the budget of registers, or with spills: ${bad.map((row) => row.kernel).join(', ')}`)
   process.exit(1)
 }

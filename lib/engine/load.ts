@@ -24,7 +24,7 @@ export interface LoadOptions extends MemoryOptions {
   prefixCache?: boolean
   /** Ends a download; load() rejects with KV_ABORTED. */
   signal?: AbortSignal
-  /** Called while a model is being downloaded. */
+  /** Called while a model is being downloaded, and while its weights are copied to a card. */
   onProgress?: (progress: Progress) => void
 }
 
@@ -85,7 +85,12 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       programs: [native().createProgram(program.tape)],
     }
     const executor = cuda
-      ? await native().createCudaExecutor({ ...parts, cuda, kernelFolders: kernelFolders() })
+      ? await native().createCudaExecutor({
+          ...parts,
+          cuda,
+          kernelFolders: kernelFolders(),
+          onProgress: (done, total) => options.onProgress?.({ file: `weights on cuda:${cuda.card}`, done, total }),
+        })
       : native().createExecutor(parts)
     await turn()
     return new Llm({

@@ -141,6 +141,13 @@ it('says what does not fit a card, and goes on', async () => {
     message: 'device cuda:2: this machine has 2 cards',
   })
   await expect(load(path, { device: 'gpu' as never })).rejects.toMatchObject({ code: 'KV_ARGUMENT' })
-  await using llm = await load(path, { device: 'auto', context: CONTEXT })
+  const copied: number[] = []
+  await using llm = await load(path, {
+    device: 'auto',
+    context: CONTEXT,
+    onProgress: ({ file, done, total }) => copied.push(file === 'weights on cuda:0' ? done / total : Number.NaN),
+  })
+  expect(copied.at(-1)).toBe(1)
+  expect(copied).toEqual([...copied].sort((a, b) => a - b))
   expect(llm.info.device).toBe('cuda:0 (Emulated card 0)')
 })

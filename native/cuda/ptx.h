@@ -17,6 +17,12 @@ __device__ __forceinline__ void load16(T* to, const T* from) {
                : "l"(from)
                : "memory");
 }
+// ld.global.v2
+template <typename T>
+__device__ __forceinline__ void load8(T* to, const T* from) {
+  auto* out = reinterpret_cast<uint32_t*>(to);
+  asm volatile("ld.global.v2.b32 {%0, %1}, [%2];" : "=r"(out[0]), "=r"(out[1]) : "l"(from) : "memory");
+}
 template <typename T>
 __device__ __forceinline__ void store16(T* to, const T* from) {
   const auto* in = reinterpret_cast<const uint32_t*>(from);
@@ -175,6 +181,7 @@ using simt::dot2_high;
 using simt::dot2_low;
 using simt::dot4;
 using simt::load16;
+using simt::load8;
 using simt::load_shared;
 using simt::load_shared16;
 using simt::mma_bf16;

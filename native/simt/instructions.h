@@ -61,6 +61,7 @@ void copy_async16(uint32_t to, const void* from, int bytes);
 void copy_async4(uint32_t to, const void* from, int bytes);
 void copy_commit();
 void copy_wait(int groups);
+void load8(void* to, const void* from);
 void load16(void* to, const void* from);
 uint32_t load_shared(uint32_t from);
 void load_shared16(uint32_t* to, uint32_t from);

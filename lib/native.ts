@@ -53,6 +53,8 @@ export interface NativeTokenizer {
   idOf(token: string): number
   /** True for control tokens, which are not text. */
   isSpecial(id: number): boolean
+  /** Gives its memory back once what is being encoded is done; every other call throws KV_DISPOSED then. */
+  close(): void
 }
 
 /** One weight of a program: where it lies and how. */

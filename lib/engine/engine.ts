@@ -14,7 +14,7 @@ import type { Sequence } from './sequence.ts'
 import { StepReader, StepWriter } from './step.ts'
 
 /** What the engine needs of a device. */
-export type StepExecutor = Pick<NativeExecutor, 'open' | 'submit' | 'dispose'>
+export type StepExecutor = Pick<NativeExecutor, 'open' | 'submit' | 'dispose'> & Partial<Pick<NativeExecutor, 'stats'>>
 
 const STEPS_IN_FLIGHT = 2
 
@@ -35,6 +35,9 @@ export interface EngineLoad {
   waiting: number
   /** Times that a sequence gave its memory to another, ever. */
   preemptions: number
+  /** Steps that ran, and the milliseconds that the device computed them; 0 where it does not count. */
+  steps: number
+  busyMs: number
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number
@@ -74,11 +77,14 @@ export class Engine {
   /** How busy it is now. */
   load(): EngineLoad {
     const { running, policy, capacity, room } = this.scheduler
+    const { steps = 0, busyMs = 0 } = this.disposal ? {} : (this.executor.stats?.() ?? {})
     return {
       requests: this.requests.size,
       running: running.length,
       waiting: policy.size,
       preemptions: room.preemptions,
+      steps,
+      busyMs,
       pages: capacity.blocks.pages,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,

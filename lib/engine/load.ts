@@ -116,7 +116,10 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         weightBytes: weights.bytes,
         ...(template && { chat: template.format }),
       },
-      release: () => files.close(),
+      release: () => {
+        codec.close()
+        files.close()
+      },
     })
   } catch (error) {
     files.close()

@@ -11,8 +11,8 @@ const three = <T>(make: (rank: number) => T): ByClass<T> => [make(0), make(1), m
 
 export class Sampler implements EngineObserver {
   private readonly view: EngineView
-  private readonly began0 = performance.now()
-  private last = this.began0
+  private readonly origin = performance.now()
+  private last = this.origin
   private readonly ttft = three(() => new Latencies())
   private readonly tpot = three(() => new Latencies())
   private readonly states: Uint8Array // [pages] as they were at the last sample
@@ -58,7 +58,7 @@ export class Sampler implements EngineObserver {
     const { requests, freeSlots, preemptions, prefixCache } = this.llm.stats()
     const pages = this.changes()
     const sample: Sample = {
-      at: Math.round(now - this.began0),
+      at: Math.round(now - this.origin),
       ms: round(now - this.last),
       ...{ steps: this.steps, busyMs: round(this.busyMs), prefill: this.prefill, decode: this.decode },
       batch: this.steps ? round(this.sequences / this.steps) : 0,

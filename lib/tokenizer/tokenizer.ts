@@ -79,6 +79,11 @@ export class Tokenizer {
   isSpecial(id: number): boolean {
     return this.#native.isSpecial(id)
   }
+
+  /** Gives its memory back; every other call fails with KV_DISPOSED then. */
+  close(): void {
+    this.#native.close()
+  }
 }
 
 /** Rejects with KV_FORMAT for a malformed file and KV_UNSUPPORTED, naming it, for a part that is not known. */

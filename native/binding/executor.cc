@@ -151,6 +151,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
         [executor]() mutable {
           if (executor) executor->stop();
           executor.reset();
+          give_free_memory_back();
           return true;
         },
         [](Napi::Env env, bool&) { return env.Undefined(); });

@@ -12,6 +12,9 @@ namespace {
 
 using Shared = std::shared_ptr<tokenizer::Tokenizer>;
 
+// What the functions of one JavaScript object share; empty after close().
+using Held = std::shared_ptr<Shared>;
+
 struct Source {
   bool json = false;
   std::shared_ptr<MappedFile> file;
@@ -155,20 +158,29 @@ Napi::Value is_special(const Napi::CallbackInfo& info, const Shared& shared) {
   });
 }
 
-// The tokenizer lives as long as one of the functions that share it.
+// The tokenizer lives until close(), or as long as one of the functions that share it; what is being encoded is finished.
 Napi::Value wrap(Napi::Env env, Shared& shared) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("vocabSize", shared->bpe.vocab.size());
   object.Set("bos", shared->bos);
   object.Set("eos", shared->eos);
+  const Held held = std::make_shared<Shared>(std::move(shared));
   const auto method = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&, const Shared&)) {
-    object.Set(name, Napi::Function::New(
-                         env, [shared, call](const Napi::CallbackInfo& info) { return call(info, shared); }, name));
+    const auto checked = [held, call](const Napi::CallbackInfo& info) {
+      return guarded(info.Env(), [&] {
+        const Shared alive = *held;
+        KV_CHECK(alive, "KV_DISPOSED", "the tokenizer was closed");
+        return call(info, alive);
+      });
+    };
+    object.Set(name, Napi::Function::New(env, checked, name));
   };
   method("encode", encode);
   method("decode", decode);
   method("idOf", id_of_token);
   method("isSpecial", is_special);
+  object.Set("close", Napi::Function::New(
+                          env, [held](const Napi::CallbackInfo&) { held->reset(); }, "close"));
   return object;
 }
 

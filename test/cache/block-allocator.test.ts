@@ -29,6 +29,22 @@ describe('BlockAllocator', () => {
     expect(blocks.free).toBe(2)
   })
 
+  it('tells the state of every page', () => {
+    const blocks = new BlockAllocator(4)
+    const [owned, cached, crowded] = [blocks.allocate(), blocks.allocate(), blocks.allocate()] as [
+      number,
+      number,
+      number,
+    ]
+    blocks.keep(owned) // owned and kept: owned
+    blocks.keep(cached)
+    blocks.release(cached)
+    for (let i = 1; i < 300; i++) blocks.share(crowded)
+    const states = new Uint8Array(4)
+    blocks.states(states)
+    expect([...states]).toEqual([2, 1, 255, 0])
+  })
+
   it('refuses what would lose or double a page', () => {
     const blocks = new BlockAllocator(1)
     expect(() => blocks.release(0)).toThrow(/released twice/)

@@ -82,6 +82,15 @@ describe('chat', () => {
     await expect(llm.chat('abc', { tools: ['weather'] as never })).rejects.toMatchObject({ code: 'KV_ARGUMENT' })
   })
 
+  it('hands on variables of the template, and tells the text that came of it', async () => {
+    const { llm } = model({ template: (_, options) => JSON.stringify(options?.variables) })
+    const prompts: string[] = []
+    const templateVariables = { enable_thinking: false }
+    await llm.chat('a', { maxTokens: 1, templateVariables, onPrompt: (text) => prompts.push(text) })
+    expect(prompts).toEqual(['{"enable_thinking":false}'])
+    expect(llm.chatPrompt('a', { templateVariables })).toBe(prompts[0])
+  })
+
   it('without a template says what to do', async () => {
     const { llm } = model({ template: null })
     await expect(llm.chat('hi')).rejects.toMatchObject({

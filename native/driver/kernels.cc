@@ -1,7 +1,8 @@
 #include "native/driver/kernels.h"
 
+#include <dirent.h>
+
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -10,11 +11,16 @@ namespace {
 
 constexpr unsigned kSharedByDefault = 48 << 10;  // more has to be asked for
 
+// By opendir: std::filesystem would ask for a newer glibc than the addon may.
 std::vector<std::string> fatbins_of(const std::string& folder) {
   std::vector<std::string> paths;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, none))
-    if (entry.path().extension() == ".fatbin") paths.push_back(entry.path());
+  DIR* directory = opendir(folder.c_str());
+  if (!directory) return paths;
+  while (const dirent* entry = readdir(directory)) {
+    const std::string_view name = entry->d_name;
+    if (name.ends_with(".fatbin")) paths.push_back(folder + "/" + entry->d_name);
+  }
+  closedir(directory);
   std::sort(paths.begin(), paths.end());
   return paths;
 }

@@ -82,6 +82,9 @@ it('replays recorded steps, whatever the batch, and gives everything back', asyn
     const answers = []
     if (together) answers.push(...(await Promise.all(prompts.map(ask))))
     else for (const [i, prompt] of prompts.entries()) answers.push(await ask(prompt, i))
+    const { steps, replays } = llm.stats()
+    if (options.device) expect(replays).toBeGreaterThan(steps / 3)
+    else expect(replays).toBe(0)
     return answers.map(({ tokens, logprobs }) => ({ tokens, logprobs: logprobs!.map(({ logprob }) => logprob) }))
   }
   const tokensOf = (answers: Awaited<ReturnType<typeof answer>>) => answers.map(({ tokens }) => tokens)

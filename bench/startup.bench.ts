@@ -1,11 +1,14 @@
 // npm run bench:startup [-- MODEL]: what a desktop application feels. Each round is a fresh process.
 //
 //   require, open, first token     milliseconds; the model's file is in the page cache
-//   memory                         the most that was resident, and how much of it is neither weights nor KV: the part
-//                                  that is ours ("own", without Node itself) may be 64 MB (design law 6)
+//   memory                         the most that was resident, and how much of it is neither the model's file nor KV
+//                                  ("beyond", at most 64 MB by design law 6); the same without what Node takes before
+//                                  we are loaded ("own"); and what no file backs and no other process shares: heaps,
+//                                  stacks, intermediate results ("private", Node's own included)
 //   event loop                     how late a timer fires while a model loads, reads a long prompt, and answers, beside
 //                                  the same process doing nothing (design law 4)
 import { execFile } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { load } from 'kvasir'
@@ -22,11 +25,13 @@ async function runProbe(model: string): Promise<Probe> {
 
 main(async () => {
   const llm = await load(process.argv[2] ?? 'smollm2:135m') // fetches the model, once
-  const { path, isa } = llm.info
+  const { path, isa, weightBytes } = llm.info
+  const file = statSync(path)
+  const fileBytes = file.isFile() ? file.size : weightBytes
   await llm.dispose()
 
   const run = async (): Promise<Figures> => {
-    const { requireMs, openMs, firstTokenMs, rss, weightBytes, kvBytes, delay, tokens } = await runProbe(path)
+    const { requireMs, openMs, firstTokenMs, rss, kvBytes, delay, tokens } = await runProbe(path)
     check(tokens === 128, `${tokens} tokens were generated, 128 were asked for`)
     const figures: Figures = {
       require_ms: requireMs,
@@ -35,9 +40,9 @@ main(async () => {
       rss_bare_mb: rss.bare / MB,
       rss_open_mb: rss.open / MB,
       rss_peak_mb: rss.peak / MB,
-      // Beyond the weights and a full KV cache: all of it, and without what Node takes before we are loaded.
-      rss_beyond_mb: (rss.peak - weightBytes - kvBytes) / MB,
-      rss_own_mb: (rss.peak - rss.bare - weightBytes - kvBytes) / MB,
+      rss_beyond_mb: (rss.peak - fileBytes - kvBytes) / MB,
+      rss_own_mb: (rss.peak - rss.bare - fileBytes - kvBytes) / MB,
+      rss_private_mb: (rss.anonymous - kvBytes) / MB,
     }
     for (const [phase, { p50, p99, max }] of Object.entries(delay)) {
       figures[`${phase}_delay_p50_ms`] = p50

@@ -5,6 +5,7 @@
 //   for await (const piece of llm.chat(messages)) process.stdout.write(piece.text)
 //   await llm.dispose()
 
+export type { CallFormat, ChatFormat } from './chat/format.ts'
 export type { Answer, ChoiceResult, FinishReason, Piece, TokenLogprob, Usage } from './engine/answer.ts'
 export type { Pooling } from './engine/embed-request.ts'
 export type { EngineLoad } from './engine/engine.ts'
@@ -20,6 +21,8 @@ export type {
   ModelInfo,
   Prompt,
   ScoreOptions,
+  TextPart,
+  ToolCall,
 } from './engine/types.ts'
 export { type ErrorCode, KvasirError } from './errors.ts'
 export type { SamplingOptions } from './sampling/params.ts'

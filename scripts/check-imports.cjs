@@ -6,6 +6,7 @@ const { join, dirname, relative, resolve } = require('node:path')
 // Imports go down this list, never up. Files directly under lib/ are named with their extension.
 const order = [
   'cli',
+  'server',
   'index.ts',
   'ai',
   'electron',
@@ -45,7 +46,7 @@ for (const path of walk(join(root, 'lib'))) {
   const source = readFileSync(path, 'utf8')
   const from = order.indexOf(place(path))
   if (from < 0) problems.push(`${relative(root, path)}: its folder is not in the order of scripts/check-imports.cjs`)
-  for (const [, target] of source.matchAll(/from '(\.[^']+)'/g)) {
+  for (const [, target] of source.matchAll(/(?:from |import\()'(\.[^']+)'/g)) {
     const to = order.indexOf(place(resolve(dirname(path), target)))
     if (to < from) problems.push(`${relative(root, path)} imports ${target}, which is above it`)
   }

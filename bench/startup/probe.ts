@@ -1,6 +1,7 @@
 // One fresh process of the startup bench: node probe.js MODEL. Prints a line of JSON and ends.
 //
 // Order matters: `require` comes first and is timed with nothing loaded, so the library is not imported above.
+import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 
 export interface Probe {
@@ -9,9 +10,11 @@ export interface Probe {
   openMs: number
   /** From load() to the first token of a short prompt. */
   firstTokenMs: number
-  /** Resident bytes: before `require`, with the model open and idle, at the peak after prefill and decode. */
-  rss: { bare: number; open: number; peak: number }
-  weightBytes: number
+  /**
+   * Resident bytes: before `require`, with the model open and idle, at the peak after prefill and decode; and of those
+   * at the end, the ones that no file backs (0 where the system does not say).
+   */
+  rss: { bare: number; open: number; peak: number; anonymous: number }
   kvBytes: number
   /** How late a timer of 1 ms fires, by phase. */
   delay: Record<'idle' | 'load' | 'prefill' | 'decode', Delay>
@@ -44,6 +47,14 @@ async function delayed<T>(work: () => Promise<T>): Promise<[T, Delay]> {
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
+function anonymousMemory(): number {
+  try {
+    return Number(/^Anonymous:\s+(\d+) kB/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))![1]) * 1024
+  } catch {
+    return 0
+  }
+}
+
 async function probe(model: string): Promise<Probe> {
   const bare = process.memoryUsage.rss()
   const [, idle] = await delayed(() => sleep(1000))
@@ -66,11 +77,12 @@ async function probe(model: string): Promise<Probe> {
     llm.generate(prompt, { temperature: 0, maxTokens, ignoreEos: true })
   const [, prefill] = await delayed(async () => once(ids, 1))
   const [answer, decode] = await delayed(async () => once(ids.slice(0, 16), 128))
-  const { isa, weightBytes, kvBytes } = llm.info
+  const { isa, kvBytes } = llm.info
   const peak = process.resourceUsage().maxRSS * 1024
+  const anonymous = anonymousMemory()
   await llm.dispose()
   return {
-    ...{ requireMs, openMs, firstTokenMs, rss: { bare, open, peak }, weightBytes, kvBytes, isa },
+    ...{ requireMs, openMs, firstTokenMs, rss: { bare, open, peak, anonymous }, kvBytes, isa },
     delay: { idle, load: loadDelay, prefill, decode },
     tokens: answer.tokens.length,
   }

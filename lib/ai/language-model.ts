@@ -8,6 +8,7 @@ import type {
   LanguageModelV3StreamResult,
   LanguageModelV3Usage,
 } from '@ai-sdk/provider'
+import { AnswerParts, opensThoughts } from '../chat/answer-parts.ts'
 import type { Answer } from '../engine/answer.ts'
 import type { Generation } from '../engine/generation.ts'
 import type { GenerateOptions } from '../engine/types.ts'
@@ -26,11 +27,12 @@ export class LanguageModel implements LanguageModelV3 {
   ) {}
 
   async doGenerate(call: LanguageModelV3CallOptions): Promise<LanguageModelV3GenerateResult> {
-    const { generation, warnings } = await this.start(call)
+    const { generation, warnings, parts } = await this.start(call)
     const writer = new PartWriter(() => {})
     try {
       const answer = await generation
-      writer.push(answer.text)
+      writer.push(parts().push(answer.text))
+      writer.push(parts().end())
       writer.end()
       return {
         content: writer.content,
@@ -45,7 +47,7 @@ export class LanguageModel implements LanguageModelV3 {
   }
 
   async doStream(call: LanguageModelV3CallOptions): Promise<LanguageModelV3StreamResult> {
-    const { generation, warnings } = await this.start(call)
+    const { generation, warnings, parts } = await this.start(call)
     const { modelId } = this
     const stream = new ReadableStream<LanguageModelV3StreamPart>({
       async start(controller) {
@@ -54,8 +56,9 @@ export class LanguageModel implements LanguageModelV3 {
         emit({ type: 'stream-start', warnings })
         emit({ type: 'response-metadata', modelId, timestamp: new Date() })
         try {
-          for await (const { text } of generation) writer.push(text)
+          for await (const { text } of generation) writer.push(parts().push(text))
           const answer = await generation
+          writer.push(parts().end())
           writer.end()
           emit({ type: 'finish', finishReason: finishReason(answer, writer), usage: usage(answer) })
           controller.close()
@@ -70,9 +73,19 @@ export class LanguageModel implements LanguageModelV3 {
 
   private async start(call: LanguageModelV3CallOptions) {
     const llm = await this.model()
-    const { messages, warnings } = conversation(call)
+    const { messages, tools, warnings } = conversation(call)
+    let thinking = false
+    const onPrompt = (prompt: string) => {
+      thinking = opensThoughts(prompt)
+    }
+    const calls = tools.length > 0 ? (llm.info.chat?.calls ?? 'hermes') : null
+    let answerParts: AnswerParts | undefined // made when the prompt is known
+    const parts = () => {
+      answerParts ??= new AnswerParts({ calls, thinking })
+      return answerParts
+    }
     // In a box: a generation is a promise, and await would wait for it.
-    return { generation: llm.chat(messages, chatOptions(call)) as Generation, warnings }
+    return { generation: llm.chat(messages, { ...chatOptions(call), tools, onPrompt }) as Generation, warnings, parts }
   }
 }
 

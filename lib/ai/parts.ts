@@ -1,15 +1,13 @@
 // A streamed answer as the parts of the SDK's protocol: text and reasoning with a start and an end each, tool calls.
 import { randomUUID } from 'node:crypto'
-import type { LanguageModelV3Content, LanguageModelV3StreamPart } from '@ai-sdk/provider'
-import { type Section, TaggedText } from './tagged-text.ts'
+import type { LanguageModelV3Content, LanguageModelV3StreamPart, LanguageModelV3ToolCall } from '@ai-sdk/provider'
+import type { AnswerPart } from '../chat/answer-parts.ts'
 
 export class PartWriter {
   /** The whole of what was written, for doGenerate(). */
   readonly content: LanguageModelV3Content[] = []
-  private readonly tagged = new TaggedText()
   private open: { type: 'text' | 'reasoning'; id: string } | undefined
-  private call = '' // a tool call that is not complete
-  private blank = '' // that the answer begins with
+  private call: LanguageModelV3ToolCall | undefined // whose arguments go on
   private lastId = 0
 
   constructor(private readonly emit: (part: LanguageModelV3StreamPart) => void) {}
@@ -18,53 +16,40 @@ export class PartWriter {
     return this.content.some(({ type }) => type === 'tool-call')
   }
 
-  push(text: string): void {
-    for (const section of this.tagged.push(text)) this.section(section)
+  push(parts: readonly AnswerPart[]): void {
+    for (const part of parts) {
+      if (part.type === 'call') this.beginCall(part.name, part.arguments)
+      else if (part.type === 'arguments') this.input(part.text)
+      else this.write(part.type, part.text)
+    }
   }
 
   end(): void {
-    for (const section of this.tagged.flush()) this.section(section)
-    if (this.call) this.write('text', `<tool_call>${this.call}`) // cut off: show what there is
-    this.close()
+    if (this.open) this.emit({ type: `${this.open.type}-end`, id: this.open.id })
+    this.open = undefined
+    if (!this.call) return
+    this.emit({ type: 'tool-input-end', id: this.call.toolCallId })
+    this.emit(this.call)
+    this.content.push(this.call)
+    this.call = undefined
   }
 
-  private section({ kind, text, closed }: Section): void {
-    if (kind === 'tool_call') {
-      this.call += text
-      if (!closed) return
-      this.toolCall(this.call)
-      this.call = ''
-      return
-    }
-    this.write(kind === 'think' ? 'reasoning' : 'text', text)
-    if (closed) this.close()
+  private beginCall(toolName: string, input: string): void {
+    this.end()
+    this.call = { type: 'tool-call', toolCallId: randomUUID(), toolName, input: '' }
+    this.emit({ type: 'tool-input-start', id: this.call.toolCallId, toolName })
+    this.input(input)
   }
 
-  private toolCall(source: string): void {
-    const call = parsed(source)
-    if (!call) {
-      this.write('text', `<tool_call>${source}</tool_call>`) // no JSON: the reader should see it
-      return
-    }
-    this.close()
-    const part = { type: 'tool-call', toolCallId: randomUUID(), toolName: call.name, input: call.input } as const
-    this.emit({ type: 'tool-input-start', id: part.toolCallId, toolName: call.name })
-    this.emit({ type: 'tool-input-delta', id: part.toolCallId, delta: call.input })
-    this.emit({ type: 'tool-input-end', id: part.toolCallId })
-    this.emit(part)
-    this.content.push(part)
+  private input(delta: string): void {
+    if (delta === '') return
+    this.call!.input += delta
+    this.emit({ type: 'tool-input-delta', id: this.call!.toolCallId, delta })
   }
 
   private write(type: 'text' | 'reasoning', delta: string): void {
     if (this.open?.type !== type) {
-      // The line breaks around tags are no text of their own, but those that an answer begins with belong to it.
-      if (delta.trim() === '') {
-        if (this.content.length === 0) this.blank += delta
-        return
-      }
-      delta = this.content.length === 0 ? this.blank + delta : delta.trimStart()
-      this.blank = ''
-      this.close()
+      this.end()
       this.open = { type, id: String(++this.lastId) }
       this.emit({ type: `${type}-start`, id: this.open.id })
       this.content.push({ type, text: '' })
@@ -72,19 +57,5 @@ export class PartWriter {
     this.emit({ type: `${type}-delta`, id: this.open.id, delta })
     const last = this.content.at(-1)!
     if (last.type === type) last.text += delta
-  }
-
-  private close(): void {
-    if (this.open) this.emit({ type: `${this.open.type}-end`, id: this.open.id })
-    this.open = undefined
-  }
-}
-
-function parsed(source: string): { name: string; input: string } | undefined {
-  try {
-    const { name, arguments: input } = JSON.parse(source)
-    return typeof name === 'string' ? { name, input: JSON.stringify(input ?? {}) } : undefined
-  } catch {
-    return undefined
   }
 }

@@ -1,5 +1,4 @@
-// The SDK's prompt as a conversation. Tools are described to the model, and its calls and their results written, in the
-// form that Hermes, Qwen and many others were trained on: <tool_call>{"name", "arguments"}</tool_call>.
+// The SDK's prompt as a conversation, and its tools as chat() takes them.
 import type {
   LanguageModelV3CallOptions,
   LanguageModelV3FunctionTool,
@@ -12,79 +11,82 @@ import { KvasirError } from '../errors.ts'
 
 type Call = Pick<LanguageModelV3CallOptions, 'prompt' | 'tools' | 'toolChoice' | 'responseFormat'>
 
-export function conversation(call: Call): { messages: ChatMessage[]; warnings: SharedV3Warning[] } {
+export interface Conversation {
+  messages: ChatMessage[]
+  tools: object[]
+  warnings: SharedV3Warning[]
+}
+
+export function conversation(call: Call): Conversation {
   const warnings: SharedV3Warning[] = []
-  const tools = (call.tools ?? []).filter((tool): tool is LanguageModelV3FunctionTool => {
+  const functions = (call.tools ?? []).filter((tool): tool is LanguageModelV3FunctionTool => {
     if (tool.type === 'function') return true
     warnings.push({ type: 'unsupported', feature: `tool ${tool.id}`, details: 'it runs on another provider' })
     return false
   })
-  const messages = call.prompt.map(chatMessage)
-  const extra = [toolInstructions(tools, call.toolChoice), formatInstructions(call.responseFormat)].filter(Boolean)
+  const messages = call.prompt.flatMap(chatMessages)
+  const extra = [mustCall(call.toolChoice), formatInstructions(call.responseFormat)].filter(Boolean)
   if (extra.length > 0) addToSystem(messages, extra.join('\n\n'))
-  return { messages: joined(messages), warnings }
+  return { messages, tools: offered(functions, call.toolChoice), warnings }
 }
 
-function chatMessage(message: LanguageModelV3Message): ChatMessage {
-  if (message.role === 'system') return { role: 'system', content: message.content }
-  const content = message.content.map((part) => {
+function offered(tools: LanguageModelV3FunctionTool[], choice: Call['toolChoice']): object[] {
+  if (choice?.type === 'none') return []
+  const names = choice?.type === 'tool' ? tools.filter(({ name }) => name === choice.toolName) : tools
+  return names.map(({ name, description, inputSchema }) => ({
+    type: 'function',
+    function: { name, description, parameters: inputSchema },
+  }))
+}
+
+function chatMessages(message: LanguageModelV3Message): ChatMessage[] {
+  if (message.role === 'system') return [{ role: 'system', content: message.content }]
+  const texts: string[] = []
+  const calls: NonNullable<ChatMessage['tool_calls']>[number][] = []
+  const results: ChatMessage[] = []
+  for (const part of message.content)
     switch (part.type) {
       case 'text':
-        return part.text
-      case 'reasoning':
-        return '' // models were trained without the thoughts of earlier turns
+        texts.push(part.text)
+        break
+      case 'reasoning': // models were trained without the thoughts of earlier turns
+        break
       case 'tool-call':
-        return `<tool_call>\n${JSON.stringify({ name: part.toolName, arguments: part.input })}\n</tool_call>`
+        calls.push({
+          id: part.toolCallId,
+          type: 'function',
+          function: { name: part.toolName, arguments: part.input as object },
+        })
+        break
       case 'tool-result':
-        return `<tool_response>\n${resultText(part)}\n</tool_response>`
+        results.push({ role: 'tool', name: part.toolName, tool_call_id: part.toolCallId, content: resultText(part) })
+        break
       default:
         throw new KvasirError('KV_UNSUPPORTED', `a message has a part of type ${part.type}; Kvasir reads text only`)
     }
-  })
-  const role = message.role === 'tool' ? 'user' : message.role
-  return { role, content: content.filter(Boolean).join('\n') }
+  if (message.role === 'tool') return results
+  const spoken = { role: message.role, content: texts.join('\n'), ...(calls.length > 0 && { tool_calls: calls }) }
+  return [spoken, ...results]
 }
 
-function resultText({ toolName, output }: LanguageModelV3ToolResultPart): string {
+function resultText({ output }: LanguageModelV3ToolResultPart): string {
   switch (output.type) {
     case 'text':
+      return output.value
     case 'json':
-      return JSON.stringify({ name: toolName, content: output.value })
+    case 'content':
+      return JSON.stringify(output.value)
     case 'error-text':
     case 'error-json':
-      return JSON.stringify({ name: toolName, error: output.value })
+      return JSON.stringify({ error: output.value })
     case 'execution-denied':
-      return JSON.stringify({ name: toolName, error: output.reason ?? 'the user refused' })
-    case 'content':
-      return JSON.stringify({ name: toolName, content: output.value })
+      return JSON.stringify({ error: output.reason ?? 'the user refused' })
   }
 }
 
-function toolInstructions(
-  tools: LanguageModelV3FunctionTool[],
-  choice: LanguageModelV3CallOptions['toolChoice'],
-): string {
-  const offered = choice?.type === 'tool' ? tools.filter(({ name }) => name === choice.toolName) : tools
-  if (offered.length === 0 || choice?.type === 'none') return ''
-  const lines = offered.map(({ name, description, inputSchema }) =>
-    JSON.stringify({ type: 'function', function: { name, description, parameters: inputSchema } }),
-  )
-  const must = choice?.type === 'required' || choice?.type === 'tool'
-  return [
-    '# Tools',
-    '',
-    `You ${must ? 'must' : 'may'} call one or more functions to assist with the user query.`,
-    '',
-    'You are provided with function signatures within <tools></tools> XML tags:',
-    '<tools>',
-    ...lines,
-    '</tools>',
-    '',
-    'For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:',
-    '<tool_call>',
-    '{"name": <function-name>, "arguments": <args-json-object>}',
-    '</tool_call>',
-  ].join('\n')
+function mustCall(choice: Call['toolChoice']): string {
+  if (choice?.type === 'required') return 'You must call one or more of the functions.'
+  return choice?.type === 'tool' ? `You must call the function ${choice.toolName}.` : ''
 }
 
 function formatInstructions(format: LanguageModelV3CallOptions['responseFormat']): string {
@@ -99,15 +101,4 @@ function addToSystem(messages: ChatMessage[], text: string): void {
   const [first] = messages
   if (first?.role === 'system') first.content += `\n\n${text}`
   else messages.unshift({ role: 'system', content: text })
-}
-
-// Results of several calls come as several messages; templates expect the roles to take turns.
-function joined(messages: ChatMessage[]): ChatMessage[] {
-  const result: ChatMessage[] = []
-  for (const message of messages) {
-    const last = result.at(-1)
-    if (last?.role === message.role) last.content += `\n${message.content}`
-    else result.push({ ...message })
-  }
-  return result
 }

@@ -3,6 +3,8 @@ import { Template } from '@huggingface/jinja'
 import { KvasirError } from '../errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
+import { type ChatFormat, chatFormat } from './format.ts'
+import { withToolsAsText } from './tools-as-text.ts'
 
 /** One turn. Templates may read more than role and content (tool_calls, reasoning_content, name): it is passed on. */
 export interface TemplateMessage {
@@ -19,7 +21,11 @@ export interface TemplateOptions {
   variables?: Readonly<Record<string, unknown>>
 }
 
-export type ChatTemplate = (messages: readonly TemplateMessage[], options?: TemplateOptions) => string
+export interface ChatTemplate {
+  (messages: readonly TemplateMessage[], options?: TemplateOptions): string
+  /** What the answers to it look like. */
+  readonly format: ChatFormat
+}
 
 /** For a checkpoint that knows the marks of ChatML but brings no template. */
 export const CHATML =
@@ -46,17 +52,22 @@ const textOf = (tokenizer: Pick<Tokenizer, 'textOf'>, id: number) => (id < 0 ? '
 /** A Jinja chat template, parsed once. `tokens` holds bos_token and eos_token. */
 export function compileTemplate(source: string, tokens: Readonly<Record<string, string>> = {}): ChatTemplate {
   const template = attempt('cannot be read', () => new Template(source))
-  return (messages, { tools, addGenerationPrompt = true, variables } = {}) =>
+  const format = chatFormat(source)
+  const render = (
+    messages: readonly TemplateMessage[],
+    { tools = [], addGenerationPrompt = true, variables }: TemplateOptions = {},
+  ) =>
     attempt('cannot be filled in', () =>
       template.render({
         ...tokens,
         ...variables,
-        messages,
+        messages: format.tools ? messages : withToolsAsText(messages, tools),
         // Templates ask "if tools": an empty list is none.
-        tools: tools?.length ? tools : undefined,
+        tools: tools.length > 0 ? tools : undefined,
         add_generation_prompt: addGenerationPrompt,
       }),
     )
+  return Object.assign(render, { format })
 }
 
 // raise_exception and strftime_now are the library's own; what a template raises on purpose is a plain Error too.

@@ -53,7 +53,8 @@ export function samplingOptions(values: Values): GenerateOptions {
   }
 }
 
-function number(values: Values, name: string): number | undefined {
+/** The number of a flag, where it was given. */
+export function number(values: Values, name: string): number | undefined {
   const text = values[name]
   if (text === undefined) return undefined
   const value = Number(text)
@@ -62,5 +63,6 @@ function number(values: Values, name: string): number | undefined {
   return value
 }
 
-const optional = <K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } =>
+/** { name: value }, or nothing. */
+export const optional = <K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } =>
   value === undefined ? {} : ({ [name]: value } as { [key in K]: V })

@@ -19,6 +19,11 @@ const commands: Record<string, Command> = {
     about: 'continue a text, without a chat template',
     run: async (argv) => (await import('./generate.ts')).generateCommand(argv),
   },
+  serve: {
+    usage: 'serve MODEL',
+    about: "answer requests of OpenAI's API over HTTP",
+    run: async (argv) => (await import('./serve.ts')).serveCommand(argv),
+  },
   pull: {
     usage: 'pull NAME',
     about: 'bring a model into the cache and print its path',

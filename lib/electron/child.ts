@@ -34,8 +34,9 @@ export interface UtilityProcess {
 
 const entry = join(__dirname, 'host.js')
 
-export function startChild(events: ChildEvents, utility = utilityProcess()): Child {
-  return utility ? startUtility(utility, events) : startFork(events)
+/** `execPath`: a Node to run it in, whatever this process is. */
+export function startChild(events: ChildEvents, execPath?: string, utility = utilityProcess()): Child {
+  return utility && !execPath ? startUtility(utility, events) : startFork(events, execPath)
 }
 
 function utilityProcess(): UtilityProcess | undefined {
@@ -54,12 +55,12 @@ function startUtility(utility: UtilityProcess, events: ChildEvents): Child {
     },
     send: (question) => sent(() => child.postMessage(question)),
     kill: () => void child.kill(),
-    keepAlive: () => {}, // an app ends by app.quit(), not by running out of work
+    keepAlive: () => {}, // as below
   }
 }
 
-function startFork(events: ChildEvents): Child {
-  const child: ChildProcess = fork(entry, [], { serialization: 'advanced', execArgv: [] })
+function startFork(events: ChildEvents, execPath = process.execPath): Child {
+  const child: ChildProcess = fork(entry, [], { execPath, serialization: 'advanced', execArgv: [] })
   child.on('message', events.message)
   let over = false
   const end = (how: string) => {
@@ -69,12 +70,14 @@ function startFork(events: ChildEvents): Child {
   }
   child.on('exit', (code, signal) => end(signal ?? `status ${code}`))
   child.on('error', (error) => end(error.message)) // it could not be started, or not be written to
-  child.unref()
+  // An Electron app ends by app.quit(), not by running out of work, and Electron 9 stops listening to what is unreferenced.
+  const ends = !process.versions['electron']
+  if (ends) child.unref()
   return {
     pid: child.pid,
     send: (question) => sent(() => child.connected && child.send(question)),
     kill: () => void child.kill('SIGKILL'),
-    keepAlive: (on) => (on ? child.channel?.ref() : child.channel?.unref()),
+    keepAlive: (on) => ends && (on ? child.channel?.ref() : child.channel?.unref()),
   }
 }
 

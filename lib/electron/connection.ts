@@ -10,6 +10,7 @@ export interface Waiting {
   resolve(result: unknown): void
   reject(error: unknown): void
   piece?(piece: Piece): void
+  prompt?(text: string): void
   progress?(progress: Progress): void
 }
 
@@ -82,6 +83,7 @@ export class Connection {
     const waiting = this.waiting.get(reply.id)
     if (!waiting) return // forgotten
     if ('piece' in reply) waiting.piece?.(reply.piece)
+    else if ('prompt' in reply) waiting.prompt?.(reply.prompt)
     else if ('progress' in reply) waiting.progress?.(reply.progress)
     else {
       this.settle(reply.id)

@@ -25,7 +25,9 @@ async function answer({ id, method, input, options }: Call): Promise<unknown> {
   switch (method) {
     case 'chat':
     case 'generate': {
-      const generation = llm[method](input as never, options)
+      const asked = (options as { onPrompt?: boolean } | undefined)?.onPrompt // functions cannot cross
+      const onPrompt = (prompt: string) => post({ id, prompt })
+      const generation = llm[method](input as never, asked ? { ...options, onPrompt } : options)
       running.set(id, () => generation.abort())
       for await (const piece of generation) post({ id, piece })
       return await generation

@@ -15,6 +15,7 @@ export type Question = Call | { cancel: number }
 
 export type Reply =
   | { id: number; progress: Progress }
+  | { id: number; prompt: string }
   | { id: number; piece: Piece }
   | { id: number; result: unknown }
   | { id: number; error: PlainError }

@@ -16,12 +16,15 @@ import type {
 } from '../engine/types.ts'
 import type { KvasirError } from '../errors.ts'
 import { signalOf } from '../sampling/check.ts'
+import { startChild } from './child.ts'
 import { Connection } from './connection.ts'
 import type { Call } from './protocol.ts'
 
 export interface RemoteOptions extends LoadOptions {
   /** Called when the process ended although nobody disposed the model. */
   onHostExit?: (error: KvasirError) => void
+  /** Runs the model in this Node (20 or later) in place of Electron's utilityProcess, which Electron has from 22 on. */
+  execPath?: string
 }
 
 /** Bytes of the host process, as process.memoryUsage() counts them. */
@@ -46,7 +49,8 @@ export class RemoteLlm {
   constructor(
     private readonly spec: string,
     private readonly options: RemoteOptions,
-    private readonly connect: (onExit: (error: KvasirError) => void) => Connection = (onExit) => new Connection(onExit),
+    private readonly connect: (onExit: (error: KvasirError) => void) => Connection = (onExit) =>
+      new Connection(onExit, (events) => startChild(events, options.execPath)),
   ) {}
 
   /** What was loaded, and how. */
@@ -67,12 +71,13 @@ export class RemoteLlm {
 
   /** As Llm.chat(); rejects with KV_HOST, too, when the process ends. */
   chat(messages: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    return this.generation('chat', messages, options)
+    const { onPrompt, ...rest } = { ...options }
+    return this.generation('chat', messages, onPrompt ? { ...rest, onPrompt: true } : rest, onPrompt)
   }
 
   /** As Llm.generate(). */
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
-    return this.generation('generate', prompt, options)
+    return this.generation('generate', prompt, { ...options })
   }
 
   embed(texts: string | readonly Prompt[], options: EmbedOptions = {}): Promise<Float32Array[]> {
@@ -106,7 +111,12 @@ export class RemoteLlm {
     return this.dispose()
   }
 
-  private generation(method: 'chat' | 'generate', input: unknown, options: GenerateOptions): Generation {
+  private generation(
+    method: 'chat' | 'generate',
+    input: unknown,
+    options: WithSignal,
+    onPrompt: (text: string) => void = () => {},
+  ): Generation {
     const { signal, ...rest } = options ?? {}
     const lane = {
       submit: (request: RemoteRequest) => {
@@ -115,6 +125,7 @@ export class RemoteLlm {
           resolve: (answer) => listener.resolve(answer as never),
           reject: (error) => listener.reject(error),
           piece: (piece) => listener.piece(piece),
+          prompt: onPrompt,
         })
       },
       cancel: ({ connection, listener, id }: RemoteRequest, error?: unknown) => {
@@ -153,7 +164,7 @@ export class RemoteLlm {
     })
     this.connection = connection
     try {
-      const { onProgress, onHostExit, signal: _, ...options } = this.options
+      const { onProgress, onHostExit, execPath, signal: _, ...options } = this.options
       const call = { method: 'load', input: this.spec, options } as const
       this.loaded = Object.freeze(await untilAborted(signal, async () => connection.call<ModelInfo>(call, onProgress)))
       return connection

@@ -45,6 +45,8 @@ export interface Answer {
 export interface Piece {
   text: string
   tokens: number[]
+  /** One entry a token, when logprobs were asked for. */
+  logprobs?: TokenLogprob[]
   /** Which answer it belongs to, when n > 1. */
   index?: number
 }

@@ -1,9 +1,10 @@
 // A checkpoint's tensors as the weights of a program: mapped where they lie, in the order of the tape. Only the small
 // vectors that kernels read as f32 are converted, and only where the checkpoint has them otherwise.
 import type { ProgramWeight } from '../compiler/weights.ts'
-import { type NativeFile, type NativeMatrix, type NativeWeight, native } from '../native.ts'
+import { type NativeFile, type NativeWeight, native } from '../native.ts'
 import { type Checkpoint, tensorOf } from '../weights/checkpoint.ts'
 import { FORMATS } from '../weights/formats.ts'
+import { floatsOf } from '../weights/read-tensor.ts'
 
 const F32 = FORMATS.f32.code
 
@@ -34,20 +35,9 @@ export function bindWeights(
       if (data) return { data, dtype: F32, rows, cols }
       const matrix = matrixOf(checkpoint, files, name, rows, cols)
       if (need !== 'f32' || matrix.dtype === F32) return matrix
-      return { data: await valuesOf(matrix), dtype: F32, rows, cols }
+      return { data: await floatsOf(matrix, 0, rows), dtype: F32, rows, cols }
     }),
   )
-}
-
-/** The values of a vector of the checkpoint, or undefined where it has none of that name. */
-export async function vectorOf(
-  checkpoint: Checkpoint,
-  files: CheckpointFiles,
-  name: string,
-): Promise<Float32Array | undefined> {
-  const tensor = checkpoint.tensors.get(name)
-  if (!tensor) return undefined
-  return valuesOf(matrixOf(checkpoint, files, name, 1, tensor.shape[0]!))
 }
 
 function matrixOf(checkpoint: Checkpoint, files: CheckpointFiles, name: string, rows: number, cols: number) {
@@ -55,9 +45,4 @@ function matrixOf(checkpoint: Checkpoint, files: CheckpointFiles, name: string, 
   const shape = rows === 1 && known?.shape.length === 1 ? [cols] : [rows, cols]
   const tensor = tensorOf(checkpoint, name, ...shape)
   return { file: files.open(tensor.file), offset: tensor.offset, dtype: FORMATS[tensor.dtype].code, rows, cols }
-}
-
-async function valuesOf(matrix: NativeMatrix): Promise<Float32Array> {
-  const bytes = await native().convert(matrix, F32, 0, matrix.rows)
-  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
 }

@@ -70,7 +70,6 @@ export class GenerateRequest extends Request<Answer> {
 /** One answer. */
 class Choice extends Sequence {
   readonly sampler: NativeSampler
-  completionTokens = 0
   private text = ''
   private finishReason: FinishReason | undefined
   private unsent: number[] = [] // ids whose text is not out yet
@@ -134,6 +133,8 @@ class Choice extends Sequence {
     if (text === '' && !(last && this.unsent.length > 0)) return
     this.text += text
     const piece: Piece = { text, tokens: this.unsent }
+    const shown = this.logprobs.length - this.unsent.length
+    if (this.options.params.topLogprobs >= 0) piece.logprobs = this.logprobs.slice(shown)
     if (this.options.params.n > 1) piece.index = this.index
     this.unsent = []
     this.owner.listener.piece(piece)

@@ -109,6 +109,7 @@ export class Generation<R = unknown> implements PromiseLike<Answer>, AsyncIterab
     else {
       last.text += piece.text
       for (const token of piece.tokens) last.tokens.push(token)
+      for (const logprob of piece.logprobs ?? []) last.logprobs!.push(logprob)
     }
   }
 

@@ -1,4 +1,6 @@
 // The object that load() gives: one model, every call on it.
+import { type Guard, guardAgainst } from '../chat/guard.ts'
+import { checkedTools, templateMessages } from '../chat/message.ts'
 import { KvasirError } from '../errors.ts'
 import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/check.ts'
 import { samplingParams } from '../sampling/params.ts'
@@ -9,6 +11,7 @@ import { disposed, type EngineLoad } from './engine.ts'
 import { unwatch, watch } from './forgotten.ts'
 import { GenerateRequest } from './generate-request.ts'
 import { Generation } from './generation.ts'
+import type { EngineObserver, EngineView } from './observer.ts'
 import { ScoreRequest } from './score-request.ts'
 import type {
   ChatMessage,
@@ -21,13 +24,12 @@ import type {
   ScoreOptions,
 } from './types.ts'
 
-const ROLES = ['system', 'user', 'assistant', 'tool'] as const
-
 /** A loaded model. Every method may be called at any time, any number of times at once; calls share the steps. */
 export class Llm {
   /** What was loaded, and how. */
   readonly info: Readonly<ModelInfo>
   private disposal: Promise<void> | undefined
+  private guard: Guard | undefined
 
   /** Use load(). */
   constructor(private readonly parts: LlmParts) {
@@ -43,16 +45,27 @@ export class Llm {
    * has no template (use generate()).
    */
   chat(messages: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    const { tools, ...rest } = { ...options }
-    return this.generation(rest, async () => {
-      const { template, codec } = this.parts
-      if (!template)
-        throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
-      const text = template(checkedMessages(messages), { tools: checkedTools(tools) })
-      const ids = await codec.encode(text, false, true)
+    const { tools, templateVariables, onPrompt, ...rest } = { ...options }
+    const prompt = async () => {
+      const { text, mark } = this.fillIn(messages, { tools, templateVariables }, true)
+      const ids = await this.parts.codec.encode(text, false, true, mark)
+      onPrompt?.(mark === undefined ? text : text.replaceAll(mark, ''))
       if (ids.length > 0) return ids
       throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
-    })
+    }
+    return this.generation(rest, prompt, true)
+  }
+
+  /**
+   * The text that chat() gives to the model: the checkpoint's template, filled in. In it a message that looks like a
+   * control token cannot be told from one, as chat() does: what it reads in messages is always text.
+   * Throws KV_ARGUMENT, KV_TEMPLATE, and KV_UNSUPPORTED where the checkpoint has no template.
+   */
+  chatPrompt(
+    messages: string | readonly ChatMessage[],
+    options: Pick<ChatOptions, 'tools' | 'templateVariables'> = {},
+  ): string {
+    return this.fillIn(messages, options, false).text
   }
 
   /**
@@ -76,7 +89,8 @@ export class Llm {
     const list = typeof texts === 'string' ? [texts] : texts
     if (!Array.isArray(list)) throw expected('texts', 'a string or a list of texts', texts)
     const prompts = await Promise.all(list.map((text: Prompt, i) => this.ids(`texts[${i}]`, text)))
-    const spec = { program: this.parts.programs[pooling], pooling, normalize, createdAt, service: serviceOf(options) }
+    const program = await this.parts.programs.embed(pooling)
+    const spec = { program, pooling, normalize, createdAt, service: serviceOf(options) }
     return together(signal, (group) =>
       prompts.map((ids) =>
         call<Float32Array>(this.parts.engine, (outcome) => new EmbedRequest(outcome, { ...spec, ids }), group),
@@ -116,9 +130,35 @@ export class Llm {
     return this.parts.codec.decode(this.checkedIds('ids', ids))
   }
 
+  /** The bytes of one token inside a text: maybe a part of a character. Control tokens as the checkpoint writes them. */
+  tokenBytes(id: number): Uint8Array {
+    this.checkAlive()
+    return this.parts.codec.bytes(this.checkedIds('id', [id])[0]!)
+  }
+
   /** How busy the model is now, and what the prefix cache has done so far. */
   stats(): EngineLoad {
     return this.parts.engine.load()
+  }
+
+  /** Shows every step and answer from now on to `observer`, which must be quick. */
+  watch(observer: EngineObserver): EngineView {
+    return this.parts.engine.watch(observer)
+  }
+
+  /**
+   * Changes how much memory the KV cache may take, up to what the model was loaded with, and returns the size that it has
+   * now, in whole pages. What is cached of finished requests goes first; requests under way go on, some of them one after
+   * another. Throws KV_ARGUMENT when one of them could not be finished in so little, and KV_DISPOSED.
+   */
+  resize({ kvBytes }: { kvBytes: number }): number {
+    const { engine, info } = this.parts
+    const page = info.kvBytes / engine.pages
+    if (typeof kvBytes !== 'number' || !(kvBytes >= page) || !(kvBytes <= info.kvBytes))
+      throw expected('kvBytes', `from ${page} (a page) to ${info.kvBytes} (as loaded)`, kvBytes)
+    const pages = Math.floor(kvBytes / page)
+    engine.resize(pages)
+    return pages * page
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */
@@ -133,7 +173,7 @@ export class Llm {
     return this.dispose()
   }
 
-  private generation(options: GenerateOptions, prompt: () => Promise<Int32Array>): Generation {
+  private generation(options: GenerateOptions, prompt: () => Promise<Int32Array>, marks = false): Generation {
     const { engine, programs, stopTokens } = this.parts
     return new Generation(
       engine,
@@ -148,12 +188,29 @@ export class Llm {
           service,
           longest: engine.longest,
           program: programs.generate,
-          detokenizer: () => this.parts.codec.detokenizer(), // `this`: no model is forgotten while it answers
+          detokenizer: () => this.parts.codec.detokenizer(marks), // `this`: no model is forgotten while it answers
           createdAt,
         })
       },
       options?.signal,
     )
+  }
+
+  // The template's text, and the mark that stands in it before what looks like a control token in a message.
+  private fillIn(
+    messages: string | readonly ChatMessage[],
+    { tools, templateVariables: variables = {} }: { [K in 'tools' | 'templateVariables']?: ChatOptions[K] | undefined },
+    guarded: boolean,
+  ): { text: string; mark: string | undefined } {
+    const { template, codec } = this.parts
+    if (!template) throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
+    if (typeof variables !== 'object' || variables === null) throw expected('templateVariables', 'an object', variables)
+    const told = templateMessages(messages)
+    const given = { messages: told.map(({ role: _, ...rest }) => rest), tools: checkedTools(tools), variables }
+    this.guard ??= guardAgainst(codec.controlTokens())
+    const { values, mark } = (guarded && this.guard(given)) || { values: given, mark: undefined }
+    const turns = values.messages.map((message, i) => ({ role: told[i]!.role, ...message }))
+    return { text: template(turns, { tools: values.tools, variables: values.variables }), mark }
   }
 
   private async ids(name: string, prompt: Prompt): Promise<Int32Array> {
@@ -178,23 +235,4 @@ export class Llm {
   private checkAlive(): void {
     if (this.disposal) throw disposed()
   }
-}
-
-function checkedTools(tools: readonly object[] = []): readonly object[] {
-  if (!Array.isArray(tools)) throw expected('tools', 'a list of tools', tools)
-  tools.forEach((tool, i) => {
-    if (typeof tool !== 'object' || tool === null) throw expected(`tools[${i}]`, 'an object', tool)
-  })
-  return tools
-}
-
-function checkedMessages(messages: string | readonly ChatMessage[]): readonly ChatMessage[] {
-  if (typeof messages === 'string') return [{ role: 'user', content: messages }]
-  if (!Array.isArray(messages) || messages.length === 0)
-    throw expected('messages', 'a string or a list of { role, content }', messages)
-  messages.forEach((message, i) => {
-    oneOf(`messages[${i}].role`, message?.role ?? null, 'user', ROLES)
-    if (typeof message.content !== 'string') throw expected(`messages[${i}].content`, 'a string', message.content)
-  })
-  return messages
 }

@@ -1,29 +1,20 @@
 // From a name to a model that answers: resolve, open, compile, map, start.
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { pagesFor } from '../cache/block-allocator.ts'
-import { chatTemplate } from '../chat/template.ts'
-import { type CompiledProgram, compiling } from '../compiler/compile.ts'
 import { fromNative } from '../errors.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
-import { resolveModel } from '../hub/resolve.ts'
-import type { Output } from '../models/parts.ts'
-import { buildGraph } from '../models/registry.ts'
 import { native } from '../native.ts'
 import { boolean, checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
-import type { Limits } from '../scheduler/limits.ts'
 import { openTokenizer } from '../tokenizer/tokenizer.ts'
-import { type Checkpoint, tensorOf } from '../weights/checkpoint.ts'
-import { FORMATS } from '../weights/formats.ts'
-import { openCheckpoint } from '../weights/open.ts'
-import { bindWeights, CheckpointFiles, vectorOf } from './bind-weights.ts'
+import { bindWeights, CheckpointFiles } from './bind-weights.ts'
 import { Engine } from './engine.ts'
 import { Llm } from './llm.ts'
+import { machine, threadsFor } from './machine.ts'
 import { type MemoryOptions, planMemory } from './plan-memory.ts'
 
 export interface LoadOptions extends MemoryOptions {
-  /** Threads that compute. Default: the physical cores that this process may use. */
+  /** Threads that compute. Default: the physical cores that this process may use, within the quota of its cgroup. */
   threads?: number
   /** 'background' gives way to other programs. Default 'normal'. */
   priority?: 'normal' | 'background'
@@ -40,10 +31,6 @@ const OPTIONS = [
   ...['prefixCache', 'signal', 'onProgress'],
 ]
 
-/** The programs of a model, by their number in a step's first word. */
-const OUTPUTS: readonly Output[] = ['generate', 'embed-mean', 'embed-last']
-const PROGRAMS = { generate: 0, mean: 1, last: 2 }
-
 /**
  * Loads a model: a name of the catalogue ('smollm2:135m'), hf:organisation/repository[:file], a .gguf or .safetensors
  * file, or a folder with either. What is not on this machine is downloaded once.
@@ -55,21 +42,34 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   checkOptions(options, OPTIONS)
   const signal = signalOf(options.signal)
   const prefixCache = boolean('prefixCache', options.prefixCache, true)
+  const host = machine()
   const { isa, cores } = native().info()
-  const threads = integer('threads', options.threads, cores, { min: 1, max: 1024 })
+  const threads = integer('threads', options.threads, threadsFor(cores, host), { min: 1, max: 1024 })
   const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
 
+  await turn() // the addon was loaded
+  const { resolveModel } = await part(import('../hub/resolve.ts'))
   const path = await resolveModel(spec, { signal, onProgress: options.onProgress })
+  const { openCheckpoint } = await part(import('../weights/open.ts'))
   const checkpoint = await openCheckpoint(path)
   const { config } = checkpoint
-  const memory = planMemory(config, options)
+  await turn()
+  const memory = planMemory(config, options, host)
   const files = new CheckpointFiles()
   try {
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
-    const programs = await compileAll(checkpoint, memory.limits, await vectorOf(checkpoint, files, 'rope_freqs.weight'))
-    const weights = native().createWeights(await bindWeights(programs.at(-1)!.weights, checkpoint, files))
+    await part(import('../models/registry.ts'))
+    await part(import('../compiler/compile.ts'))
+    const { compileProgram, programNumbers } = await part(import('./programs.ts'))
+    const { chatTemplate } = await part(import('../chat/template.ts'))
+    const program = await compileProgram(checkpoint, memory.limits, 'generate')
+    await turn()
+    const weights = native().createWeights(await bindWeights(program.weights, checkpoint, files))
+    await turn()
     const codec = await tokenizer
+    const template = chatTemplate(checkpoint, codec)
+    await turn()
     const executor = native().createExecutor({
       threads,
       priority,
@@ -80,14 +80,15 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       kvHeads: config.num_key_value_heads,
       headDim: config.head_dim,
       weights,
-      programs: programs.map(({ tape }) => native().createProgram(tape)),
+      programs: [native().createProgram(program.tape)],
     })
+    await turn()
     return new Llm({
       engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache }),
       codec,
-      template: chatTemplate(checkpoint, codec),
+      template,
       stopTokens: checkpoint.stopTokens,
-      programs: PROGRAMS,
+      programs: programNumbers(executor, (output) => compileProgram(checkpoint, memory.limits, output, program)),
       info: {
         name: checkpoint.name,
         path,
@@ -102,8 +103,12 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         kv: memory.kv,
         kvBytes: memory.kvBytes,
         weightBytes: weights.bytes,
+        ...(template && { chat: template.format }),
       },
-      release: () => files.close(),
+      release: () => {
+        codec.close()
+        files.close()
+      },
     })
   } catch (error) {
     files.close()
@@ -111,37 +116,12 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   }
 }
 
-/** One program for each output; they share the weights of the last. */
-async function compileAll(
-  checkpoint: Checkpoint,
-  limits: Limits,
-  ropeFactors?: Float32Array,
-): Promise<CompiledProgram[]> {
-  const formats = (name: string) => {
-    const tensor = checkpoint.tensors.get(name)
-    return FORMATS[(tensor ?? tensorOf(checkpoint, name)).dtype].code as Dtype
-  }
-  const symbols = {
-    T: limits.maxTokens,
-    S: limits.maxSequences,
-    L: limits.maxRows,
-    B: limits.maxSequences * pagesFor(limits.context),
-  }
-  const programs: CompiledProgram[] = []
-  for (const output of OUTPUTS) {
-    const graph = buildGraph(checkpoint.config, { output, ...(ropeFactors && { ropeFactors }) })
-    await turn()
-    const passes = compiling(graph, { formats, limits: symbols, weights: programs.at(-1)?.weights ?? [] })
-    programs.push(await inTurns(passes))
-  }
-  return programs
-}
-
-/** Runs `work` to its end, and lets the event loop turn wherever it yields. */
-async function inTurns<T>(work: Generator<void, T>): Promise<T> {
-  for (;;) {
-    const { done, value } = work.next()
-    if (done) return value
-    await turn()
-  }
+/**
+ * Most of the code is read when a model is loaded, not when the package is: a part at a time, and the event loop turns
+ * after each.
+ */
+async function part<T>(module: Promise<T>): Promise<T> {
+  const loaded = await module
+  await turn()
+  return loaded
 }

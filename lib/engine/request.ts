@@ -43,10 +43,12 @@ export abstract class Request<T> {
     this.scheduledAt ||= performance.now()
   }
 
-  /** A result has come back. */
-  progressed(now: number): void {
-    this.firstAt ||= now
+  /** A result has come back. True for the first. */
+  progressed(now: number): boolean {
+    const first = this.firstAt === 0
+    if (first) this.firstAt = now
     this.lastAt = now
+    return first
   }
 
   /** One of its sequences is over; with the last one the result goes to the caller. True then. */

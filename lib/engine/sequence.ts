@@ -7,6 +7,8 @@ import type { RowResult } from './step.ts'
 export abstract class Sequence extends Scheduled {
   /** Ids sampled after the prompt, as far as they are known. */
   protected readonly sampled: number[] = []
+  /** How many were sampled, a final stop token included. */
+  completionTokens = 0
   abstract readonly sampler: NativeSampler
 
   constructor(

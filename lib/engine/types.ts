@@ -1,15 +1,13 @@
 // The words of the API: what callers give, what a loaded model is made of.
+import type { ChatFormat } from '../chat/format.ts'
+import type { TemplateMessage, TemplateOptions } from '../chat/template.ts'
 import type { SamplingOptions } from '../sampling/params.ts'
 import type { Service } from '../scheduler/service.ts'
 import type { Pooling } from './embed-request.ts'
 import type { Engine } from './engine.ts'
 import type { Detokenizer } from './generate-request.ts'
 
-/** One turn of a conversation. */
-export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant' | 'tool'
-  content: string
-}
+export type { ChatMessage, TextPart, ToolCall } from '../chat/message.ts'
 
 export interface GenerateOptions extends SamplingOptions, Service {
   /** Ends the call; it rejects with KV_ABORTED. */
@@ -19,6 +17,10 @@ export interface GenerateOptions extends SamplingOptions, Service {
 export interface ChatOptions extends GenerateOptions {
   /** Functions that the model may call, as JSON Schema in the form of OpenAI's API; the chat template shows them to it. */
   tools?: readonly object[]
+  /** Variables of the checkpoint's own template, as enable_thinking. */
+  templateVariables?: Readonly<Record<string, unknown>>
+  /** Called with the text that the template made of the conversation, before it is computed. */
+  onPrompt?: (text: string) => void
 }
 
 export interface EmbedOptions extends Service {
@@ -55,14 +57,28 @@ export interface ModelInfo {
   kv: string
   kvBytes: number
   weightBytes: number
+  /** What its chat template can do, and how its answers are written; absent where there is no template. */
+  chat?: ChatFormat
 }
 
 /** Text to ids and back. */
 export interface TextCodec {
-  /** special: add BOS and EOS as the checkpoint asks. parse: read <|…|> as control tokens. */
-  encode(text: string, special: boolean, parse: boolean): Promise<Int32Array>
+  /** special: add BOS and EOS as the checkpoint asks. parse: read <|…|> as control tokens, but none after a mark. */
+  encode(text: string, special: boolean, parse: boolean, mark?: string): Promise<Int32Array>
+  /** What control tokens look like in a text. */
+  controlTokens(): string[]
   decode(ids: Int32Array): string
-  detokenizer(): Detokenizer
+  /** The bytes of one token inside a text; control tokens as the checkpoint writes them. */
+  bytes(id: number): Uint8Array
+  /** marks: keep the control tokens that give a chat's answer its form (lib/tokenizer/marks.ts). */
+  detokenizer(marks?: boolean): Detokenizer
+}
+
+/** The programs of a device, by the first word of a step. */
+export interface ProgramNumbers {
+  generate: number
+  /** May have to be compiled first. */
+  embed(pooling: Pooling): Promise<number>
 }
 
 /** What load() puts together. */
@@ -70,11 +86,10 @@ export interface LlmParts {
   engine: Engine
   codec: TextCodec
   /** The checkpoint's chat template, ready for the model to answer; null where it has none. */
-  template: ((messages: readonly ChatMessage[], options?: Pick<ChatOptions, 'tools'>) => string) | null
+  template: ((messages: readonly TemplateMessage[], options?: TemplateOptions) => string) | null
   /** Ids that end an answer. */
   stopTokens: readonly number[]
-  /** Numbers of the programs in a step's first word. */
-  programs: { generate: number; mean: number; last: number }
+  programs: ProgramNumbers
   info: ModelInfo
   /** Gives back what the engine does not own: mapped files, the tokenizer. */
   release(): void

@@ -4,7 +4,6 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KvasirError } from '../errors.ts'
 import { modelFolder } from './cache.ts'
-import { download } from './download.ts'
 import { aborted, diskError, networkError, reasonOf } from './errors.ts'
 import { withLock } from './lock.ts'
 import { exists, type PullOptions } from './pull.ts'
@@ -120,6 +119,7 @@ const some = (tree: TreeEntry[]) =>
 async function fetchEntry(repository: string, folder: string, entry: TreeEntry, options: PullOptions): Promise<void> {
   const path = join(folder, entry.path)
   if (await exists(path)) return
+  const { download } = await import('./download.ts')
   await download(`${endpoint()}/${repository}/resolve/main/${entry.path}`, path, {
     bytes: entry.size,
     sha256: entry.sha256,

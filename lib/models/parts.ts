@@ -2,7 +2,7 @@
 import { KvasirError } from '../errors.ts'
 import type { Graph, Rotary, Tensor } from '../graph/graph.ts'
 import { add, embed, linear, mul, pagedAttention, pool, rmsNorm, rope, rows, sample, silu } from '../graph/ops.ts'
-import type { ModelConfig } from './config.ts'
+import type { ModelConfig } from '../weights/config.ts'
 import { ropeParameters } from './rope.ts'
 
 /** What a program gives back: logits and a token of each chosen row, or one vector of each sequence. */

@@ -1,6 +1,6 @@
 // Qwen 3 (arXiv 2505.09388): Llama whose heads of q and k are normed before they are rotated.
 import type { Graph } from '../graph/graph.ts'
-import type { ModelConfig } from './config.ts'
+import type { ModelConfig } from '../weights/config.ts'
 import { block, embedTokens, head, type ModelOptions, refuseWindow, rotaryOf } from './parts.ts'
 
 export function qwen3(g: Graph, c: ModelConfig, options: ModelOptions): void {

@@ -1,7 +1,7 @@
-// model_type of a config → the function that writes its graph.
+// model_type of a config → the function that writes its graph, for each of MODEL_TYPES.
 import { KvasirError } from '../errors.ts'
 import { Graph } from '../graph/graph.ts'
-import type { ModelConfig } from './config.ts'
+import { MODEL_TYPES, type ModelConfig } from '../weights/config.ts'
 import { llama } from './llama.ts'
 import type { Model, ModelOptions } from './parts.ts'
 import { qwen2 } from './qwen2.ts'
@@ -14,15 +14,12 @@ const models: ReadonlyMap<string, Model> = new Map([
   ['qwen3', qwen3],
 ])
 
-/** The model_types that Kvasir runs. */
-export const modelTypes: readonly string[] = [...models.keys()]
-
 export function buildGraph(config: ModelConfig, options: ModelOptions): Graph {
   const model = models.get(config.model_type)
   if (!model)
     throw new KvasirError(
       'KV_UNSUPPORTED',
-      `model_type ${JSON.stringify(config.model_type)} is not one that Kvasir runs: ${modelTypes.join(', ')}`,
+      `model_type ${JSON.stringify(config.model_type)} is not one that Kvasir runs: ${MODEL_TYPES.join(', ')}`,
     )
   const graph = new Graph()
   model(graph, config, options)

@@ -3,7 +3,7 @@
 // A pair i of a head turns by position · invFreq[i]; cosines and sines are multiplied by `scale`. Everything is
 // computed in double precision and rounded once.
 import { KvasirError } from '../errors.ts'
-import type { ModelConfig, RopeScaling } from './config.ts'
+import type { ModelConfig, RopeScaling } from '../weights/config.ts'
 
 export interface RopeParameters {
   invFreq: Float32Array

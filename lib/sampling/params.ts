@@ -1,5 +1,4 @@
 // How a sequence chooses its tokens: options as the caller gives them, checked once, and what the device gets.
-import { randomBytes } from 'node:crypto'
 import type { NativeSampler } from '../native.ts'
 import { boolean, checkOptions, expected, integer, number } from './check.ts'
 
@@ -142,8 +141,11 @@ function logitBias(bias: SamplingOptions['logitBias'], vocabSize: number): Map<n
   return result
 }
 
+/** 32 bits, which need not be secret: that node:crypto takes milliseconds to load would be felt. */
+const half = (): number => Math.floor(Math.random() * 2 ** 32)
+
 function seed(value: unknown): bigint {
-  if (value === undefined) return randomBytes(8).readBigUInt64LE()
+  if (value === undefined) return (BigInt(half()) << 32n) | BigInt(half())
   if (typeof value === 'bigint' && value >= 0n && value < 1n << 64n) return value
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return BigInt(value)
   throw expected('seed', 'a non-negative safe integer, or a bigint below 2^64', value)

@@ -42,13 +42,14 @@ export function scripted(
   const pages = maxSequences * pagesFor(context)
   const vocabulary = new Vocabulary()
   const executor = new ScriptedExecutor({ answers, vocabulary, pages, delayMs })
+  const template = compileTemplate(CHATML)
   const limits = { maxTokens: Math.max(512, maxSequences), maxSequences, maxRows: Math.max(64, maxSequences), context }
   return new Llm({
     engine: new Engine({ executor, limits, pages }),
     codec: vocabulary,
-    template: compileTemplate(CHATML),
+    template,
     stopTokens: [vocabulary.end],
-    programs: { generate: 0, mean: 1, last: 2 },
+    programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: {
       name: 'scripted',
       path: '',
@@ -63,6 +64,7 @@ export function scripted(
       kv: 'none',
       kvBytes: 0,
       weightBytes: 0,
+      chat: template.format,
     },
     release: () => {},
   })

@@ -12,6 +12,10 @@ export class Vocabulary implements TextCodec {
   private readonly texts: (string | Error)[] = ['']
   private readonly ids = new Map<string, number>()
 
+  controlTokens(): string[] {
+    return []
+  }
+
   async encode(text: string): Promise<Int32Array> {
     return Int32Array.from(this.words(text))
   }
@@ -21,6 +25,10 @@ export class Vocabulary implements TextCodec {
       const text = this.texts[id]
       return typeof text === 'string' ? text : '\ufffd'
     }).join('')
+  }
+
+  bytes(id: number): Uint8Array {
+    return Buffer.from(this.decode([id]))
   }
 
   detokenizer(): Detokenizer {

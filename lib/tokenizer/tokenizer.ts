@@ -4,9 +4,11 @@ import { fromNative } from '../errors.ts'
 import { type NativeFile, type NativeTokenizer, native, type TokenizerSource } from '../native.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { Detokenizer } from './detokenizer.ts'
+import { MARKS } from './marks.ts'
 
 export class Tokenizer {
   readonly #native: NativeTokenizer
+  #marks: ReadonlySet<number> | undefined
 
   constructor(tokenizer: NativeTokenizer) {
     this.#native = tokenizer
@@ -30,10 +32,15 @@ export class Tokenizer {
   /**
    * The ids of a text. special: with BOS and EOS as the checkpoint asks. parse: read <|…|> as control tokens; leave it
    * off for text that comes from strangers. A chat template writes its own BOS: encode what it gives with special off
-   * and parse on.
+   * and parse on. mark: a character that is taken away, and keeps what follows it from being a control token.
    */
-  async encode(text: string, special = true, parse = false): Promise<Int32Array> {
-    return attempt(() => this.#native.encode(text, special, parse))
+  async encode(text: string, special = true, parse = false, mark?: string): Promise<Int32Array> {
+    return attempt(() => this.#native.encode(text, special, parse, mark))
+  }
+
+  /** What control tokens look like in a text. */
+  controlTokens(): string[] {
+    return this.#native.controlTokens()
   }
 
   /**
@@ -48,9 +55,19 @@ export class Tokenizer {
     }
   }
 
-  /** Turns ids into text one by one. */
-  detokenizer(special = false): Detokenizer {
-    return new Detokenizer(this.#native, special)
+  /** The bytes of one token inside a text; control tokens as the checkpoint writes them. */
+  bytes(id: number): Uint8Array {
+    return this.#native.decode(Int32Array.of(id), true, true)
+  }
+
+  /** Turns ids into text one by one. marks: with the control tokens that give an answer its form. */
+  detokenizer(marks = false): Detokenizer {
+    return new Detokenizer(this.#native, marks ? this.marks() : undefined)
+  }
+
+  private marks(): ReadonlySet<number> {
+    this.#marks ??= new Set(MARKS.map((mark) => this.idOf(mark)).filter((id) => this.isSpecial(id)))
+    return this.#marks
   }
 
   /** The id of a token as the checkpoint writes it, or −1. */
@@ -66,6 +83,11 @@ export class Tokenizer {
   /** True for control tokens, which are not text. */
   isSpecial(id: number): boolean {
     return this.#native.isSpecial(id)
+  }
+
+  /** Gives its memory back; every other call fails with KV_DISPOSED then. */
+  close(): void {
+    this.#native.close()
   }
 }
 

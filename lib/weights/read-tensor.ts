@@ -18,6 +18,12 @@ export async function convertRows(
   }
 }
 
+/** The same rows as numbers. */
+export async function floatsOf(matrix: NativeMatrix, begin: number, end: number): Promise<Float32Array> {
+  const bytes = await convertRows(matrix, 'f32', begin, end)
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+}
+
 /** Values of the tensor `name` as f32, or undefined where the checkpoint has none. */
 export async function readFloats(checkpoint: Checkpoint, name: string): Promise<Float32Array | undefined> {
   const tensor = checkpoint.tensors.get(name)
@@ -26,9 +32,7 @@ export async function readFloats(checkpoint: Checkpoint, name: string): Promise<
   const rows = tensor.shape.reduce((product, size) => product * size, 1) / cols
   const file = native().openFile(tensor.file)
   try {
-    const matrix = { file, offset: tensor.offset, dtype: FORMATS[tensor.dtype].code, rows, cols }
-    const bytes = await convertRows(matrix, 'f32', 0, rows)
-    return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+    return await floatsOf({ file, offset: tensor.offset, dtype: FORMATS[tensor.dtype].code, rows, cols }, 0, rows)
   } finally {
     file.close()
   }

@@ -18,6 +18,9 @@ class MappedFile {
   const uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
 
+  // What lies wholly inside these bytes is not needed for now: it takes no memory of ours until it is read again.
+  void forget(const void* begin, size_t bytes) const;
+
  private:
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;

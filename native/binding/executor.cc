@@ -3,9 +3,8 @@
 // A step is copied in and its result copied out; between the two no JavaScript value is touched.
 #include "native/executor/executor.h"
 
-#include <sys/resource.h>
-
 #include "native/base/cpu_count.h"
+#include "native/base/system.h"
 #include "native/binding/model.h"
 
 namespace kvasir::binding {
@@ -50,12 +49,28 @@ SamplerParams sampler_of(Napi::Object from) {
   return params;
 }
 
+// Of each thread: (busy, waited) ns of every word of the code.
+Napi::Value profile_array(Napi::Env env, const Profile& profile, int threads) {
+  auto array = Napi::Array::New(env);
+  for (int i = 0; i < threads; ++i) {
+    const std::vector<Profile::Cell>& cells = profile.cells(i);
+    auto times = Napi::Float64Array::New(env, 2 * cells.size());
+    for (size_t w = 0; w < cells.size(); ++w) {
+      times[2 * w] = cells[w].busy_ns;
+      times[2 * w + 1] = cells[w].waited_ns;
+    }
+    array.Set(array.Length(), times);
+  }
+  return array;
+}
+
 class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
+         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::release>("release"),
          InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
@@ -68,6 +83,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       options.threads = int_of(from, "threads", 1);
       options.slots = int_of(from, "slots", 1);
       options.background = from.Get("priority").ToString().Utf8Value() == "background";
+      options.profile = from.Get("profile").ToBoolean();
       options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
       options.kv.pages = int_of(from, "pages", 1);
       options.kv.layers = int_of(from, "layers", 1);
@@ -120,6 +136,16 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     });
   }
 
+  void release(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { executor()->release(ids_of(info[0], "release")); });
+  }
+
+  Napi::Value add_program(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), executor()->add_program(program_of(info[0])));
+    });
+  }
+
   Napi::Value dispose(const Napi::CallbackInfo& info) {
     addon_.forget(stop_id_);
     auto executor = std::move(executor_);
@@ -129,6 +155,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
         [executor]() mutable {
           if (executor) executor->stop();
           executor.reset();
+          give_free_memory_back();
           return true;
         },
         [](Napi::Env env, bool&) { return env.Undefined(); });
@@ -144,6 +171,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("arenaBytes", static_cast<double>(stats.arena_bytes));
       result.Set("kvBytes", static_cast<double>(stats.kv_bytes));
       result.Set("threads", running->threads());
+      if (const Profile* profile = running->profile())
+        result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;
     });
   }
@@ -165,11 +194,7 @@ Napi::Value info_object(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value peak_memory(const Napi::CallbackInfo& info) {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return Napi::Number::New(info.Env(), static_cast<double>(usage.ru_maxrss) * 1024);
-}
+Napi::Value peak_memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kvasir::peak_memory()); }
 
 }  // namespace
 

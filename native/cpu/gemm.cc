@@ -8,14 +8,12 @@
 
 #include "native/cpu/linear_parts.h"
 
-#if defined(__AVX2__)
-
-#include <immintrin.h>
+#if KVASIR_VECTORS
 
 #include "linear_tiles.h"
-#include "native/cpu/linear_ahead.h"
 #include "native/cpu/linear_output.h"
 #include "native/cpu/panel.h"
+#include "native/cpu/panel_lanes.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
@@ -26,7 +24,10 @@ constexpr int64_t kMostColumns = 264;
 constexpr int64_t kFewestColumns = 48;  // fewer and unpacking would weigh more than reading activations from L3
 
 Kind kind_of(Dtype dtype) {
-#if defined(__AVX512VNNI__)
+#if KVASIR_NEON
+  if (dtype == Dtype::q8_0) return k_bytes;
+#endif
+#if defined(__AVX512VNNI__) || KVASIR_NEON
   return format_of(dtype).halves ? k_halves : format_of(dtype).minimum ? k_minimum : k_zero;
 #else
   switch (dtype) {
@@ -65,12 +66,16 @@ struct Block {
   uint8_t* activations;
 };
 
+#if KVASIR_NEON
+int32_t sum16(const int8_t* q) { return vaddlvq_s8(load16(q)); }
+#else
 int32_t sum16(const int8_t* q) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q));
   const __m128i quads = _mm_madd_epi16(_mm_maddubs_epi16(_mm_set1_epi8(1), bytes), _mm_set1_epi16(1));
   const __m128i two = _mm_add_epi32(quads, _mm_shuffle_epi32(quads, 0x4e));
   return _mm_cvtsi128_si32(two) + _mm_extract_epi32(two, 1);
 }
+#endif
 
 // Writes what the tiles need of each column: see scripts/make-tiles.cjs. The record of group g of a tile of C columns
 // lies C·words·g words after the tile's first.
@@ -103,6 +108,9 @@ void write_records(const Linear& op, Dtype dtype, const Block& block) {
   }
 }
 
+using Bytes16 = int8_t __attribute__((vector_size(16)));
+using Shorts16 = int16_t __attribute__((vector_size(32)));
+
 void copy_activations(const Linear& op, Dtype dtype, const Block& block) {
   const int64_t piece = block.piece * kGroup;
   for (int64_t c = 0; c < block.columns; ++c) {
@@ -112,33 +120,52 @@ void copy_activations(const Linear& op, Dtype dtype, const Block& block) {
       if (is_wide(dtype)) {
         int16_t* out = reinterpret_cast<int16_t*>(block.activations) + k * block.columns + c * some;
         for (int64_t i = 0; i < some; i += 16) {
-          const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q + k + i));
-          _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_cvtepi8_epi16(bytes));
+          Bytes16 bytes;
+          memcpy(&bytes, q + k + i, sizeof bytes);
+          const Shorts16 wide = __builtin_convertvector(bytes, Shorts16);
+          memcpy(out + i, &wide, sizeof wide);
         }
       } else {
         uint8_t* out = block.activations + k * block.columns + c * some;
-        for (int64_t i = 0; i < some; i += 32) {
-          const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q + k + i));
-          _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), bytes);
-        }
+        for (int64_t i = 0; i < some; i += 32) memcpy(out + i, q + k + i, 32);
       }
     }
   }
 }
 
+// Weights that are wanted next, asked for a little with every group of every tile.
+struct Ahead {
+  const uint8_t* at;
+  int64_t step;
+};
+
+int64_t tiles_of(int64_t columns) {
+  int64_t tiles = 0;
+  for (; columns > 0; columns -= tile_columns(columns)) ++tiles;
+  return tiles;
+}
+
+// The panel from row `row` on, spread over the multiplication of the one before it.
+Ahead ahead_of(const Weight& w, RowRange rows, int32_t row, int64_t columns) {
+  if (row >= rows.end) return {w.data, 0};
+  const int64_t left = rows.end - row;
+  const int64_t bytes = (left < kPanelRows ? left : kPanelRows) * w.row_bytes;
+  return {w.data + row * w.row_bytes, bytes / (tiles_of(columns) * (w.cols / kGroup)) + 1};
+}
+
 // sums[column][row] += panel · activations, over groups [group, group + groups).
 void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t* panel, int64_t group, int64_t groups,
-              const Ahead& ahead) {
+              Ahead& ahead) {
   const TileFunction* tiles = kTiles[kind_of(dtype)];
   const int64_t words = words_of(dtype);
   const int64_t stride = groups * kGroup * (is_wide(dtype) ? 2 : 1);
   const uint8_t* q = block.activations + group * kGroup * block.columns * (is_wide(dtype) ? 2 : 1);
-  int64_t fetched = 0;
   for (int64_t column = 0, width; column < block.columns; column += width) {
     width = tile_columns(block.columns - column);
-    fetch(ahead, column + width, block.columns, &fetched);
     const int32_t* record = block.records + (column * all_groups + group * width) * words;
-    tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups);
+    tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups, ahead.at,
+                     ahead.step);
+    ahead.at += ahead.step * groups;
   }
 }
 
@@ -157,6 +184,7 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ro
   const int64_t piece = block.piece;
   for (int32_t r = rows.begin; r < rows.end; r += kPanelRows) {
     const int32_t end = r + kPanelRows < rows.end ? r + kPanelRows : rows.end;
+    Ahead ahead = ahead_of(w, rows, r + kPanelRows, block.columns);
     memset(block.sums, 0, size_t(block.columns * kPanelRows) * sizeof(float));
     for (int64_t g = 0; g < groups; g += piece) {
       const int64_t some = g + piece < groups ? piece : groups - g;
@@ -165,9 +193,6 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ro
         const int32_t first = strip + kStrip <= w.rows ? strip : w.rows - kStrip;
         fill_panel(w, first, g, some, strip - r, panel);
       }
-      const bool last = g + piece >= groups;
-      const Ahead ahead = ahead_of(w, rows, last ? r + kPanelRows : r, kPanelRows, last ? 0 : g + piece,
-                                   piece < groups ? piece : groups, groups);
       multiply(w.dtype, block, groups, panel, g, some, ahead);
     }
     // A strip that reached back has its rows further on in the panel.

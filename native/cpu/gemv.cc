@@ -4,7 +4,7 @@
 
 #include "native/cpu/linear_parts.h"
 
-#if defined(__AVX2__)
+#if KVASIR_VECTORS
 
 #include "native/cpu/linear_output.h"
 #include "native/cpu/panel_formats.h"
@@ -27,17 +27,17 @@ KVASIR_INLINE void dot(const Bytes (*w)[4], const int8_t* q, Bytes* sums) {
   constexpr Format format = format_of(F);
   const Bytes x[2] = {splat16(q), splat16(q + 16)};
   Bytes v[2][4];
-#if defined(__AVX512VNNI__)
-  Bytes start[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+#if defined(__AVX512VNNI__) || KVASIR_NEON
+  Bytes start[2] = {KV_SIMD(set1_epi32)(0), KV_SIMD(set1_epi32)(0)};
   if constexpr (format.halves) {
-    const Bytes zeros = _mm512_set1_epi8(format.zero);
+    const Bytes zeros = KV_SIMD(set1_epi8)(format.zero);
     KVASIR_UNROLL
-    for (int h = 0; h < 2; ++h) start[h] = _mm512_sub_epi32(start[h], _mm512_dpbusd_epi32(start[h], zeros, x[h]));
+    for (int h = 0; h < 2; ++h) start[h] = KV_SIMD(sub_epi32)(start[h], dot_bytes(start[h], zeros, x[h]));
   }
   KVASIR_UNROLL
   for (int j = 0; j < 4; ++j) {
-    v[0][j] = _mm512_dpbusd_epi32(start[0], w[0][j], x[0]);
-    v[1][j] = _mm512_dpbusd_epi32(format.halves ? start[1] : v[0][j], w[1][j], x[1]);
+    v[0][j] = dot_bytes(start[0], w[0][j], x[0]);
+    v[1][j] = dot_bytes(format.halves ? start[1] : v[0][j], w[1][j], x[1]);
   }
 #else
   const Bytes ones = _mm256_set1_epi16(1);
@@ -79,11 +79,11 @@ KVASIR_INLINE void dot_rows(const uint8_t* row, int64_t stride, int64_t blocks, 
   constexpr Format format = format_of(F);
   constexpr int kBlock = BlockOf<F>::kBytes;
   constexpr int kGroups = BlockOf<F>::kGroups;
-  const int32_t zero = format.zero * !(F == Dtype::q8_0 && kRows == 8);
+  const int32_t zero = format.zero;
   const uint8_t* fetched = ahead;
   for (int64_t b = 0; b < blocks; ++b, row += kBlock) {
     for (ahead += kRows * kBlock; fetched < ahead; fetched += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(fetched), _MM_HINT_T1);
+      __builtin_prefetch(fetched, 0, 2);
     }
     Floats d[kGroups], e[kGroups];
     unpack_scales<F>(row, stride, d, e);

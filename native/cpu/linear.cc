@@ -16,7 +16,7 @@ int32_t row_of(const Weight& w, int64_t unit, int64_t grain) {
   return int32_t(row < 0 ? 0 : row < w.rows ? row : w.rows);
 }
 
-#if defined(__AVX2__)
+#if KVASIR_VECTORS
 
 // Tokens up to which unpacking in registers is cheaper than a panel (measured: bench/kernels/linear.cc).
 int64_t gemv_tokens(Dtype dtype) { return dtype == Dtype::q8_0 ? kMostGemvTokens : 4; }

@@ -1,8 +1,6 @@
 // Weights that are read next: each tile of columns asks for a part of them, so that they arrive while it multiplies.
 #pragma once
 
-#include <immintrin.h>
-
 #include "native/cpu/linear_parts.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
@@ -28,7 +26,7 @@ static inline __attribute__((always_inline)) void fetch(const Ahead& ahead, int6
   for (const int64_t due = ahead.rows * done / all; *fetched < due; ++*fetched) {
     const uintptr_t row = reinterpret_cast<uintptr_t>(ahead.data + *fetched * ahead.stride);
     for (uintptr_t line = row & ~uintptr_t{63}; line < row + uintptr_t(ahead.bytes); line += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1);
+      __builtin_prefetch(reinterpret_cast<const void*>(line), 0, 2);
     }
   }
 }

@@ -8,9 +8,13 @@
 
 #include "native/cpu/linear_parts.h"
 
-#if defined(__AVX2__)
+#if KVASIR_VECTORS
 
+#if KVASIR_NEON
+#include "native/cpu/lanes_neon.h"
+#else
 #include <immintrin.h>
+#endif
 
 #include "native/cpu/linear_ahead.h"
 #include "native/cpu/linear_half.h"
@@ -19,7 +23,10 @@
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
-#if defined(__AVX512F__)
+#if KVASIR_NEON
+using Part = Floats;
+constexpr int kRows = 2, kColumns = 3;
+#elif defined(__AVX512F__)
 #define KV_SIMD(name) _mm512_##name
 using Part = __m512;
 constexpr int kRows = 4, kColumns = 6;
@@ -34,16 +41,27 @@ constexpr int kParts = 16 / kLanes;  // of 16 partial sums
 template <Dtype F>
 KVASIR_INLINE Part load_weights(const uint8_t* p) {
   if constexpr (F == Dtype::f32) return KV_SIMD(loadu_ps)(reinterpret_cast<const float*>(p));
-#if defined(__AVX512F__)
+#if KVASIR_NEON
+  const uint16x4_t half = vld1_u16(reinterpret_cast<const uint16_t*>(p));
+  if constexpr (F == Dtype::f16) return vcvt_f32_f16(vreinterpret_f16_u16(half));
+  return vreinterpretq_f32_u32(vshll_n_u16(half, 16));
+#elif defined(__AVX512F__)
   const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-#else
-  const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-#endif
-  if constexpr (F == Dtype::f16) return KV_SIMD(cvtph_ps)(half);
-#if defined(__AVX512F__)
+  if constexpr (F == Dtype::f16) return _mm512_cvtph_ps(half);
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 #else
+  const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  if constexpr (F == Dtype::f16) return _mm256_cvtph_ps(half);
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+#endif
+}
+
+// gcc would load it again for every row.
+KVASIR_INLINE void keep(Part& v) {
+#if KVASIR_NEON
+  asm("" : "+w"(v));
+#else
+  asm("" : "+x"(v));
 #endif
 }
 
@@ -74,7 +92,7 @@ KVASIR_INLINE void tile(const uint8_t* row, int64_t row_bytes, const uint8_t* x,
       KVASIR_UNROLL
       for (int i = 0; i < R; ++i) {
         const uint8_t* ahead = row + i * row_bytes + k * block_of(F).bytes + kDistance;
-        _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T0);
+        __builtin_prefetch(ahead, 0, 3);
       }
     }
     KVASIR_UNROLL
@@ -87,7 +105,7 @@ KVASIR_INLINE void tile(const uint8_t* row, int64_t row_bytes, const uint8_t* x,
       KVASIR_UNROLL
       for (int c = 0; c < C; ++c) {
         Part activations = KV_SIMD(loadu_ps)(reinterpret_cast<const float*>(x + c * stride) + k + part * kLanes);
-        asm("" : "+x"(activations));  // else gcc loads it again for every row
+        keep(activations);
         KVASIR_UNROLL
         for (int i = 0; i < R; ++i) {
           acc[part][i][c] = KV_SIMD(fmadd_ps)(weights[i], activations, acc[part][i][c]);
@@ -128,7 +146,21 @@ void multiply(const uint8_t* row, int64_t row_bytes, int32_t rows, const uint8_t
 }
 
 // Ends the sums of four rows by the tree: j + 8, j + 4, then j + 2 and j + 1 of all four at once.
-KVASIR_INLINE __m128 sum_four(const float* partials) {
+#if KVASIR_NEON
+KVASIR_INLINE void sum_four(const float* partials, float* sums) {
+  float32x4_t v[4];
+  KVASIR_UNROLL
+  for (int i = 0; i < 4; ++i, partials += 16) {
+    const float32x4_t a = vaddq_f32(vld1q_f32(partials), vld1q_f32(partials + 8));
+    v[i] = vaddq_f32(a, vaddq_f32(vld1q_f32(partials + 4), vld1q_f32(partials + 12)));
+  }
+  const float32x4_t ab = vaddq_f32(vzip1q_f32(v[0], v[1]), vzip2q_f32(v[0], v[1]));
+  const float32x4_t cd = vaddq_f32(vzip1q_f32(v[2], v[3]), vzip2q_f32(v[2], v[3]));
+  vst1q_f32(sums, vaddq_f32(vcombine_f32(vget_low_f32(ab), vget_low_f32(cd)),
+                            vcombine_f32(vget_high_f32(ab), vget_high_f32(cd))));
+}
+#else
+KVASIR_INLINE void sum_four(const float* partials, float* sums) {
   __m128 v[4];
   KVASIR_UNROLL
   for (int i = 0; i < 4; ++i) {
@@ -137,8 +169,9 @@ KVASIR_INLINE __m128 sum_four(const float* partials) {
   }
   const __m128 ab = _mm_add_ps(_mm_unpacklo_ps(v[0], v[1]), _mm_unpackhi_ps(v[0], v[1]));
   const __m128 cd = _mm_add_ps(_mm_unpacklo_ps(v[2], v[3]), _mm_unpackhi_ps(v[2], v[3]));
-  return _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
+  _mm_storeu_ps(sums, _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab)));
 }
+#endif
 
 // The values of K past the last multiple of 16, for partials 0….
 template <Dtype F>
@@ -212,7 +245,7 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ra
     if (whole < w.cols) add_tail<F>(w, row, rows, x, op.x.stride, block.columns, partials);
     for (int64_t c = 0; c < block.columns; ++c) {
       float sums[kBlockRows];
-      for (int i = 0; i < kBlockRows; i += 4) _mm_storeu_ps(sums + i, sum_four(partials + (c * kBlockRows + i) * 16));
+      for (int i = 0; i < kBlockRows; i += 4) sum_four(partials + (c * kBlockRows + i) * 16, sums + i);
       store_outputs(op, segment, block.first + c, r, sums, rows);
     }
   }

@@ -3,6 +3,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif KVASIR_NEON
+#include <arm_neon.h>
 #endif
 
 #include "native/cpu/linear_half.h"
@@ -22,6 +24,13 @@ KVASIR_INLINE void store_outputs(const Linear& op, const Linear::Segment& segmen
     if (bias) value = _mm256_add_ps(value, _mm256_loadu_ps(bias + i));
     if (op.accumulate) value = _mm256_add_ps(value, _mm256_loadu_ps(y + i));
     _mm256_storeu_ps(y + i, value);
+  }
+#elif KVASIR_NEON
+  for (; i + 4 <= count; i += 4) {
+    float32x4_t value = vld1q_f32(sums + i);
+    if (bias) value = vaddq_f32(value, vld1q_f32(bias + i));
+    if (op.accumulate) value = vaddq_f32(value, vld1q_f32(y + i));
+    vst1q_f32(y + i, value);
   }
 #endif
   for (; i < count; ++i) {

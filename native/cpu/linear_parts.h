@@ -26,6 +26,11 @@ void gemv(const Linear& op, const Linear::Segment& segment, RowRange rows);
 // this thread's rows of all segments (an empty range for a segment without any), each of at least kStrip rows.
 void gemm(const Linear& op, const RowRange* rows, const Worker& worker);
 
+// Sets that have the vector parts; the baseline has linear_scalar alone.
+#if defined(__AVX2__) || KVASIR_NEON
+#define KVASIR_VECTORS 1
+#endif
+
 constexpr int32_t kStrip = 16;  // rows that the vector kernels take at a time
 
 // What a format needs besides d: its values are d·(u − zero) or, with a minimum, d·u + m.
@@ -35,6 +40,13 @@ struct Format {
   bool halves;  // two groups of 16 in each 32, as in q6_k
 };
 
+// VNNI multiplies unsigned weights alone; the others take the signed bytes of q8_0 as they are.
+#if defined(__AVX512VNNI__)
+constexpr int32_t kBytesZero = 128;
+#else
+constexpr int32_t kBytesZero = 0;
+#endif
+
 static constexpr Format format_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::q4_0:
@@ -42,7 +54,7 @@ static constexpr Format format_of(Dtype dtype) {
     case Dtype::q5_0:
       return {16, false, false};
     case Dtype::q8_0:
-      return {128, false, false};
+      return {kBytesZero, false, false};
     case Dtype::q6_k:
       return {32, false, true};
     default:

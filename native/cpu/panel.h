@@ -1,7 +1,7 @@
 // A panel: kPanelRows rows of a weight over some groups of 32, unpacked into cache in the order in which the tiles of
 // scripts/make-tiles.cjs read it. A record a group:
 //
-//   u8 [8][kPanelRows][4]   (AVX2, q8_0: s16 [16][kPanelRows][2])
+//   u8 [8][kPanelRows][4]   (AVX2, q8_0: s16 [16][kPanelRows][2]; i8mm: u8 [4][kPanelRows][8])
 //   f32 d[kPanelRows]       and, if the format has a minimum or halves, f32 e[kPanelRows]
 #pragma once
 
@@ -15,8 +15,19 @@ constexpr int32_t kPanelRows = 32;
 constexpr int32_t kPanelRows = 16;
 #endif
 
+// Consecutive values of a row that lie together.
+#if KVASIR_ISA_i8mm
+constexpr int32_t kPanelBytesTogether = 8;
+#else
+constexpr int32_t kPanelBytesTogether = 4;
+#endif
+
 // Whether the tile multiplies 16-bit numbers: plain AVX2 has no product of 8 bits by 8 that cannot overflow.
-static constexpr bool is_wide(Dtype dtype) { return kPanelRows == 16 && dtype == Dtype::q8_0; }
+#if defined(__AVX2__) && !defined(__AVX512VNNI__)
+static constexpr bool is_wide(Dtype dtype) { return dtype == Dtype::q8_0; }
+#else
+static constexpr bool is_wide(Dtype) { return false; }
+#endif
 
 static constexpr int64_t panel_data_bytes(Dtype dtype) { return kPanelRows * kGroup * (is_wide(dtype) ? 2 : 1); }
 

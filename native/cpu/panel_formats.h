@@ -17,6 +17,14 @@ KVASIR_INLINE Bytes mask_bytes(Bytes v, int mask) { return v & KV_SIMD(set1_epi8
 KVASIR_INLINE Bytes nibbles(Bytes v, bool high) { return mask_bytes(high ? KV_SIMD(srli_epi16)(v, 4) : v, 15); }
 
 // 16 in every byte whose bit is set among the 16 bits at `half` of each lane's first 32.
+#if KVASIR_NEON
+KVASIR_INLINE Bytes fifth_bits(Bytes bits, int half) {
+  const uint8x16_t which = vaddq_u8(uint8x16_t{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1}, vdupq_n_u8(half * 2));
+  const uint8x16_t spread = vqtbl1q_u8(vreinterpretq_u8_s8(bits), which);
+  const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
+  return vreinterpretq_s8_u8(vandq_u8(vtstq_u8(spread, bit), vdupq_n_u8(16)));
+}
+#else
 KVASIR_INLINE Bytes fifth_bits(Bytes bits, int half) {
   const __m128i which = _mm_add_epi8(_mm_set_epi64x(0x0101010101010101, 0), _mm_set1_epi8(char(half * 2)));
   const __m128i bit = _mm_set1_epi64x(int64_t(0x8040201008040201));
@@ -29,6 +37,7 @@ KVASIR_INLINE Bytes fifth_bits(Bytes bits, int half) {
   return mask_bytes(_mm256_cmpeq_epi8(spread & bits_of_byte, bits_of_byte), 16);
 #endif
 }
+#endif
 
 // Bit n of every byte moved to bit 4; the other bits are for the caller to clear.
 KVASIR_INLINE Bytes bit_to_fifth(Bytes v, int n) {
@@ -39,8 +48,7 @@ KVASIR_INLINE Bytes bit_to_fifth(Bytes v, int n) {
 template <Dtype F>
 using Unpacked = Bytes[BlockOf<F>::kGroups][2][4];
 
-// Unpacks vector j, half h of all groups of a block. Values are unsigned (u), except that AVX2 keeps q8_0 signed,
-// having no product of eight unsigned bits that cannot overflow.
+// Unpacks vector j, half h of all groups of a block. Values are unsigned (u), but those of q8_0 only for VNNI.
 template <Dtype F>
 KVASIR_INLINE void unpack(const uint8_t* block, int64_t stride, int h, int j, Unpacked<F>& w) {
   const uint8_t* p = block + j * stride;

@@ -5,7 +5,11 @@
 //   Floats  kRows floats, one a row, in order
 #pragma once
 
+#if KVASIR_NEON
+#include "native/cpu/lanes_neon.h"
+#else
 #include <immintrin.h>
+#endif
 
 #include <cstdint>
 #include <cstring>
@@ -14,17 +18,40 @@
 
 namespace kvasir::cpu::KVASIR_ISA {
 
-#if defined(__AVX512VNNI__)
+#if KVASIR_NEON
+constexpr int kRows = 4;
+#elif defined(__AVX512VNNI__)
 #define KV_SIMD(name) _mm512_##name
 using Bytes = __m512i;
 using Floats = __m512;
 constexpr int kRows = 16;
+KVASIR_INLINE Bytes dot_bytes(Bytes acc, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(acc, w, x); }
 #else
 #define KV_SIMD(name) _mm256_##name
 using Bytes = __m256i;
 using Floats = __m256;
 constexpr int kRows = 8;
 #endif
+
+KVASIR_INLINE int32_t load_i32(const uint8_t* p) {
+  int32_t value;
+  memcpy(&value, p, sizeof value);
+  return value;
+}
+
+#if KVASIR_NEON
+
+KVASIR_INLINE Bytes load_lanes(const uint8_t* p, int64_t) { return load16(p); }
+KVASIR_INLINE Bytes splat16(const void* p) { return load16(p); }
+KVASIR_INLINE Bytes gather_rows(const uint8_t* p, int64_t s) {
+  return bytes(int32x4_t{load_i32(p), load_i32(p + s), load_i32(p + 2 * s), load_i32(p + 3 * s)});
+}
+KVASIR_INLINE Floats halves_to_floats(Bytes v) { return vcvt_f32_f16(vreinterpret_f16_s16(vmovn_s32(words(v)))); }
+KVASIR_INLINE Bytes sum_lanes(Bytes a, Bytes b, Bytes c, Bytes d) {
+  return bytes(vpaddq_s32(vpaddq_s32(words(a), words(b)), vpaddq_s32(words(c), words(d))));
+}
+
+#else
 
 KVASIR_INLINE __m128i load16(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 
@@ -48,12 +75,6 @@ KVASIR_INLINE Bytes splat16(const void* p) {
 #else
   return _mm256_broadcastsi128_si256(v);
 #endif
-}
-
-KVASIR_INLINE int32_t load_i32(const uint8_t* p) {
-  int32_t value;
-  memcpy(&value, p, sizeof value);
-  return value;
 }
 
 KVASIR_INLINE __m128i gather4(const uint8_t* p, int64_t s) {
@@ -92,6 +113,8 @@ KVASIR_INLINE Bytes sum_lanes(Bytes a, Bytes b, Bytes c, Bytes d) {
   const Bytes cd = KV_SIMD(add_epi32)(KV_SIMD(unpacklo_epi32)(c, d), KV_SIMD(unpackhi_epi32)(c, d));
   return KV_SIMD(add_epi32)(KV_SIMD(unpacklo_epi64)(ab, cd), KV_SIMD(unpackhi_epi64)(ab, cd));
 }
+
+#endif
 
 // Turns 16 values of each row into four vectors of 4 values of each row, rows in order.
 KVASIR_INLINE void transpose_lanes(const Bytes* v, Bytes* out) {

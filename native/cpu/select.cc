@@ -1,21 +1,28 @@
-// Chooses the kernels: what the processor has (CPUID) and what the operating system saves (XGETBV).
+// Chooses the kernels among those that native/cpu/features.h allows.
 #include <cstdlib>
 #include <cstring>
 
+#include "native/cpu/features.h"
 #include "native/cpu/table.h"
 
 namespace kvasir::cpu {
 
-namespace baseline {
-extern const KernelTable table;
-}
+#define KVASIR_SET(isa)           \
+  namespace isa {                 \
+  extern const KernelTable table; \
+  }
+KVASIR_SET(baseline)
 #if defined(__x86_64__)
-namespace avx2 {
-extern const KernelTable table;
-}
-namespace avx512 {
-extern const KernelTable table;
-}
+#define KVASIR_SETS "baseline, avx2, avx512"
+KVASIR_SET(avx2)
+KVASIR_SET(avx512)
+#elif defined(__aarch64__)
+#define KVASIR_SETS "baseline, neon, dotprod, i8mm"
+KVASIR_SET(neon)
+KVASIR_SET(dotprod)
+KVASIR_SET(i8mm)
+#else
+#define KVASIR_SETS "baseline"
 #endif
 
 namespace {
@@ -25,32 +32,39 @@ struct Choice {
   bool runs;
 };
 
+// The best first.
+std::vector<Choice> choices() {
+  [[maybe_unused]] const Features has = features();
+  return {
+#if defined(__x86_64__)
+    {&avx512::table, has.avx512}, {&avx2::table, has.avx2},
+#elif defined(__aarch64__)
+    {&i8mm::table, has.i8mm}, {&dotprod::table, has.dotprod}, {&neon::table, has.neon},
+#endif
+        {&baseline::table, true},
+  };
+}
+
 }  // namespace
 
-const KernelTable* select_kernels(const char** error) {
-#if defined(__x86_64__)
-  // GCC's and Clang's builtin looks at XCR0 too, so a set whose registers the system does not save reads as absent.
-  __builtin_cpu_init();
-  const bool has_avx2 =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                          __builtin_cpu_supports("avx512vnni");
-  const Choice choices[] = {{&avx512::table, has_avx512}, {&avx2::table, has_avx2}, {&baseline::table, true}};
-#else
-  const Choice choices[] = {{&baseline::table, true}};
-#endif
+std::vector<const KernelTable*> runnable_kernels() {
+  std::vector<const KernelTable*> tables;
+  for (const Choice& choice : choices())
+    if (choice.runs) tables.push_back(choice.table);
+  return tables;
+}
 
+const KernelTable* select_kernels(const char** error) {
   const char* wanted = std::getenv("KVASIR_ISA");
-  for (const Choice& choice : choices) {
-    if (wanted && *wanted && std::strcmp(wanted, choice.table->isa) != 0) continue;
+  const bool any = !wanted || !*wanted;
+  for (const Choice& choice : choices()) {
+    if (!any && std::strcmp(wanted, choice.table->isa) != 0) continue;
     if (choice.runs) return choice.table;
-    if (wanted && *wanted) {
-      *error = "this processor or operating system does not support the instruction set that KVASIR_ISA names";
-      return nullptr;
-    }
+    if (any) continue;
+    *error = "this processor or operating system does not support the instruction set that KVASIR_ISA names";
+    return nullptr;
   }
-  *error = "KVASIR_ISA names no instruction set of this build (baseline, avx2, avx512)";
+  *error = "KVASIR_ISA names no instruction set of this build (" KVASIR_SETS ")";
   return nullptr;
 }
 

@@ -4,6 +4,8 @@
 // of times on all threads; the executor syncs after each instruction.
 #pragma once
 
+#include <vector>
+
 #include "native/base/worker.h"
 #include "native/ops/attention.h"
 #include "native/ops/linear.h"
@@ -27,8 +29,10 @@ struct KernelTable {
   void (*pool)(const Pool&, const Worker&);
 };
 
-// The best table that this processor and operating system can run, or the one named by KVASIR_ISA
-// (baseline, avx2, avx512); null with a reason in `error` when that name is unknown or cannot run here.
+// The tables that this processor and operating system can run, the best first.
+std::vector<const KernelTable*> runnable_kernels();
+
+// The best of them, or the one named by KVASIR_ISA (baseline, avx2, avx512, neon, dotprod, i8mm); null with a reason in `error` when that name is unknown or cannot run here.
 const KernelTable* select_kernels(const char** error);
 
 }  // namespace kvasir::cpu

@@ -1,9 +1,5 @@
 #include "native/executor/executor.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <chrono>
@@ -43,22 +39,15 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
                    std::vector<std::shared_ptr<const Program>> programs)
     : options_(options),
       weights_(std::move(weights)),
-      programs_(std::move(programs)),
       kernels_(kernels_or_throw()),
       kv_(options.kv),
       kv_memory_(options.kv.bytes(), AnonymousMemory::kHugePages),
       slots_(options.slots),
       last_sampled_(options.slots, 0) {
   kv_.base = kv_memory_.data();
-  int64_t arena_bytes = 0;
-  check_together(programs_);
-  for (const auto& program : programs_) {
-    check_bindings(*program, *weights_, kv_);
-    arena_bytes = std::max(arena_bytes, program->arena_bytes());
-  }
-  arena_ = AnonymousMemory(arena_bytes);
-  stats_.arena_bytes = arena_bytes;
   stats_.kv_bytes = kv_.bytes();
+  for (auto& program : programs) add_program(std::move(program));
+  if (options.profile && !programs_.empty()) profile_.emplace(options.threads, programs_[0]->code.size());
   team_ = std::make_unique<ThreadTeam>(options.threads, options.background);
   try {
     thread_ = std::thread([this] { serve(); });
@@ -71,14 +60,37 @@ void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt)
   KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
+  queue_.push_back(
+      {.words = {}, .pages = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
   changed_.notify_one();
+}
+
+void Executor::release(std::vector<int32_t> pages) {
+  for (const int32_t page : pages)
+    KV_CHECK(page >= 0 && page < kv_.pages, "KV_NATIVE", "release: page ", page, " of ", kv_.pages);
+  if (pages.empty()) return;
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
+  queue_.push_back({.words = {}, .pages = std::move(pages), .slot = 0, .params = {}, .prompt = {}, .done = {}});
+  changed_.notify_one();
+}
+
+int Executor::add_program(std::shared_ptr<const Program> program) {
+  check_bindings(*program, *weights_, kv_);
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
+  auto programs = programs_;
+  programs.push_back(std::move(program));
+  check_together(programs);
+  programs_ = std::move(programs);
+  return static_cast<int>(programs_.size()) - 1;
 }
 
 void Executor::submit(std::vector<int32_t> words, Done done) {
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = std::move(words), .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
+  queue_.push_back(
+      {.words = std::move(words), .pages = {}, .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
   changed_.notify_one();
 }
 
@@ -103,7 +115,7 @@ ExecutorStats Executor::stats() const {
 }
 
 void Executor::serve() {
-  if (options_.background) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
+  if (options_.background) lower_priority();
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
@@ -111,6 +123,11 @@ void Executor::serve() {
     Job job = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
+    if (!job.pages.empty()) {
+      forget_pages(job.pages);
+      lock.lock();
+      continue;
+    }
     if (!job.done) {
       std::sort(job.prompt.begin(), job.prompt.end());
       job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
@@ -137,10 +154,18 @@ void Executor::serve() {
   }
 }
 
-std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
+std::shared_ptr<const Program> Executor::program_of(const std::vector<int32_t>& words) {
+  std::lock_guard lock(mutex_);
   KV_CHECK(!words.empty() && words[0] >= 0 && words[0] < static_cast<int>(programs_.size()), "KV_NATIVE",
            "step: no such program, there are ", programs_.size());
-  const Program& program = *programs_[words[0]];
+  stats_.arena_bytes = std::max(stats_.arena_bytes, programs_[words[0]]->arena_bytes());
+  return programs_[words[0]];
+}
+
+std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
+  const std::shared_ptr<const Program> held = program_of(words);
+  const Program& program = *held;
+  if (static_cast<int64_t>(arena_.size()) < program.arena_bytes()) arena_ = AnonymousMemory(program.arena_bytes());
   StepLimits limits = program.limits();
   limits.slots = options_.slots;
   limits.pages = kv_.pages;
@@ -165,9 +190,20 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
                              .kv = kv_,
                              .arena = arena_.data(),
                              .attention = attention_.data(),
-                             .kernels = kernels_};
+                             .kernels = kernels_,
+                             .profile = profile_ && words[0] == 0 ? &*profile_ : nullptr};
   team_->run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
+}
+
+// Neighbours together, so that what two pages of the cache share of a page of the system goes, too.
+void Executor::forget_pages(std::vector<int32_t>& pages) {
+  std::sort(pages.begin(), pages.end());
+  for (size_t begin = 0, end; begin < pages.size(); begin = end) {
+    end = begin + 1;
+    while (end < pages.size() && pages[end] == pages[end - 1] + 1) ++end;
+    kv_memory_.forget(kv_.head_page(0, pages[begin], 0), kv_.page_bytes() * (end - begin));
+  }
 }
 
 void Executor::copy_page(int from, int to) {

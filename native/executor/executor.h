@@ -23,6 +23,7 @@ struct ExecutorOptions {
   int threads = 1;
   int slots = 1;
   bool background = false;
+  bool profile = false;
   KvCache kv;  // shape only; the executor owns the memory
 };
 
@@ -46,15 +47,25 @@ class Executor {
   void open(int slot, SamplerParams params, std::vector<int32_t> prompt);
   void submit(std::vector<int32_t> words, Done done);
 
+  // The memory of these pages of the KV cache goes back to the system, after what is queued.
+  void release(std::vector<int32_t> pages);
+
+  // Makes one more program for the steps to come; returns its number. Throws as the constructor does.
+  int add_program(std::shared_ptr<const Program> program);
+
   // Finishes the step that runs, fails what is queued with KV_DISPOSED, joins the thread. May be called again.
   void stop();
 
   ExecutorStats stats() const;
   int threads() const { return options_.threads; }
 
+  // Of the first program; null unless asked for. Read only while no step is queued or runs.
+  const Profile* profile() const { return profile_ ? &*profile_ : nullptr; }
+
  private:
   struct Job {
     std::vector<int32_t> words;  // a step, or, when `done` is empty:
+    std::vector<int32_t> pages;  // pages to give back, or, when there are none:
     int slot = 0;                // a slot to open
     SamplerParams params;
     std::vector<int32_t> prompt;
@@ -62,12 +73,13 @@ class Executor {
   };
 
   void serve();
+  std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
+  void forget_pages(std::vector<int32_t>& pages);
 
   const ExecutorOptions options_;
   const std::shared_ptr<const Weights> weights_;
-  const std::vector<std::shared_ptr<const Program>> programs_;
   const cpu::KernelTable* kernels_;
   KvCache kv_;
   AnonymousMemory kv_memory_;
@@ -77,8 +89,10 @@ class Executor {
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;
   std::unique_ptr<ThreadTeam> team_;
+  std::optional<Profile> profile_;
 
   mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const Program>> programs_;
   std::condition_variable changed_;
   std::deque<Job> queue_;
   bool stopping_ = false;

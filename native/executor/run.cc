@@ -16,6 +16,7 @@ class Runner {
   }
 
   void run() {
+    if (b_.profile) b_.profile->begin(worker_.index);
     const int32_t* word = p_.code.data();
     const int32_t* const end = word + p_.code.size();
     while (word < end) {
@@ -35,8 +36,11 @@ class Runner {
 
  private:
   const int32_t* instruction(const int32_t* word) {
+    const size_t at = static_cast<size_t>(word - p_.code.data());
     visit(word, [this](const auto& op) { call(op); });
+    if (b_.profile) b_.profile->computed(worker_.index, at);
     worker_.sync();
+    if (b_.profile) b_.profile->met(worker_.index, at);
     return word + 1 + tape::operand_words(*word);
   }
 

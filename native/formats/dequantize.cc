@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "native/base/check.h"
+#include "native/formats/by_format.h"
 #include "native/formats/half.h"
 #include "native/formats/k_scales.h"
 
@@ -98,45 +98,14 @@ void q6_k(const uint8_t* block, float* y) {
   }
 }
 
-using Dequantize = void (*)(const uint8_t* block, float* y);
-
-Dequantize function_of(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::f32:
-      return f32;
-    case Dtype::f16:
-      return f16;
-    case Dtype::bf16:
-      return bf16;
-    case Dtype::q8_0:
-      return q8_0;
-    case Dtype::q4_0:
-      return q4_0;
-    case Dtype::q4_1:
-      return q4_1;
-    case Dtype::q5_0:
-      return q5_0;
-    case Dtype::q5_1:
-      return q5_1;
-    case Dtype::q4_k:
-      return q4_k;
-    case Dtype::q5_k:
-      return q5_k;
-    case Dtype::q6_k:
-      return q6_k;
-    default:
-      return nullptr;
-  }
-}
+using Function = void (*)(const uint8_t* block, float* y);
+constexpr Function kFunctions[kWeightFormats] = {f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k};
 
 }  // namespace
 
 void dequantize_row(Dtype dtype, const uint8_t* row, float* out, int64_t n) {
-  const Dequantize dequantize = function_of(dtype);
-  KV_CHECK(dequantize, "KV_UNSUPPORTED", "dequantize_row: format ", static_cast<int>(dtype), " holds no weights");
-  const Block block = block_of(dtype);
-  KV_CHECK(n % block.values == 0, "KV_NATIVE", "dequantize_row: ", n, " values are not whole blocks of ", block.values);
-  for (int64_t i = 0; i < n; i += block.values, row += block.bytes) dequantize(row, out + i);
+  each_block(kFunctions, dtype, n, "dequantize_row",
+             [&](Function block, int64_t value, int64_t byte) { block(row + byte, out + value); });
 }
 
 }  // namespace kvasir

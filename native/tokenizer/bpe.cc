@@ -10,13 +10,11 @@
 namespace kvasir::tokenizer {
 
 void Merges::reserve(size_t count) {
-  size_t slots = 64;
-  while (slots < count * 2) slots *= 2;
-  if (slots > slots_.size()) grow(slots);
+  if (const size_t slots = slots_for(count); slots > slots_.size()) grow(slots);
 }
 
 void Merges::add(const Merge& merge) {
-  if ((used_ + 1) * 2 > slots_.size()) grow(slots_.empty() ? 64 : slots_.size() * 2);
+  if (slots_for(used_ + 1) > slots_.size()) grow(slots_for(2 * used_ + 1));
   Merge& place = slots_[slot(merge.left, merge.right)];
   if (place.left < 0) ++used_;
   place = merge;
@@ -31,10 +29,9 @@ const Merges::Merge* Merges::find(int32_t left, int32_t right) const {
 // Where the pair is, or the empty slot where it would go.
 size_t Merges::slot(int32_t left, int32_t right) const {
   const uint64_t key = static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-  const uint64_t mixed = key * 0x9e3779b97f4a7c15u;
-  size_t at = (mixed ^ mixed >> 32) & (slots_.size() - 1);
+  size_t at = slot_of(static_cast<uint32_t>(key * 0x9e3779b97f4a7c15u >> 32), slots_.size());
   while (slots_[at].left >= 0 && (slots_[at].left != left || slots_[at].right != right))
-    at = (at + 1) & (slots_.size() - 1);
+    if (++at == slots_.size()) at = 0;
   return at;
 }
 

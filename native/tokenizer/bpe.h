@@ -32,7 +32,7 @@ class Merges {
   size_t slot(int32_t left, int32_t right) const;
   void grow(size_t slots);
 
-  std::vector<Merge> slots_;  // open addressing; a power of two, at most half full
+  std::vector<Merge> slots_;  // open addressing, at most three quarters full
   size_t used_ = 0;
 };
 
@@ -76,7 +76,7 @@ class Bpe {
     char text[kMaxBytes];
     int32_t ids[kMaxIds];
   };
-  static constexpr size_t kCacheSlots = size_t{1} << 14;
+  static constexpr size_t kCacheSlots = size_t{1} << 13;
 
   void encode_cached(std::string_view word, std::vector<int32_t>& ids);
   void encode_word(std::string_view word, std::vector<int32_t>& ids);

@@ -34,9 +34,7 @@ constexpr auto kAlphabet = make_alphabet();
 void Vocab::reserve(size_t count, size_t bytes) {
   entries_.reserve(count);
   bytes_.reserve(bytes);
-  size_t slots = 64;
-  while (slots < count * 2) slots *= 2;
-  if (slots > slots_.size()) grow(slots);
+  if (const size_t slots = slots_for(count); slots > slots_.size()) grow(slots);
 }
 
 void Vocab::set(int32_t id, std::string_view text, bool findable) {
@@ -46,24 +44,26 @@ void Vocab::set(int32_t id, std::string_view text, bool findable) {
   entries_[id] = {static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(text.size())};
   bytes_.append(text);
   if (!findable || find(text) >= 0) return;
-  if ((used_ + 1) * 2 > slots_.size()) grow(slots_.empty() ? 64 : slots_.size() * 2);
-  insert(hash_of(text), id);
+  if (slots_for(used_ + 1) > slots_.size()) grow(slots_for(2 * used_ + 1));
+  insert(id);
 }
 
 int32_t Vocab::find(std::string_view text) const {
   if (slots_.empty()) return -1;
   const uint32_t hash = hash_of(text);
-  for (size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
-    const Slot& slot = slots_[at];
-    if (slot.id < 0) return -1;
-    if (slot.hash == hash && this->text(slot.id) == text) return slot.id;
+  for (size_t at = slot_of(hash, slots_.size());; at = at + 1 == slots_.size() ? 0 : at + 1) {
+    const int32_t id = id_of(slots_[at]);
+    if (id < 0) return -1;
+    if (slots_[at] == slot_with(hash, id) && this->text(id) == text) return id;
   }
 }
 
-void Vocab::insert(uint32_t hash, int32_t id) {
-  size_t at = hash & (slots_.size() - 1);
-  while (slots_[at].id >= 0) at = (at + 1) & (slots_.size() - 1);
-  slots_[at] = {hash, id};
+void Vocab::insert(int32_t id) {
+  const uint32_t hash = hash_of(text(id));
+  size_t at = slot_of(hash, slots_.size());
+  while (slots_[at] != 0)
+    if (++at == slots_.size()) at = 0;
+  slots_[at] = slot_with(hash, id);
   ++used_;
 }
 
@@ -71,8 +71,8 @@ void Vocab::grow(size_t slots) {
   std::vector<Slot> old(slots);
   old.swap(slots_);
   used_ = 0;
-  for (const Slot& slot : old)
-    if (slot.id >= 0) insert(slot.hash, slot.id);
+  for (const Slot slot : old)
+    if (slot != 0) insert(id_of(slot));
 }
 
 bool bytes_of_alphabet(std::string_view token, std::string& bytes) {

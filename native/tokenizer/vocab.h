@@ -13,6 +13,10 @@ namespace kvasir::tokenizer {
 
 constexpr int32_t kMaxVocab = 1 << 22;
 
+// Hash tables of any size: how many slots keep `count` entries three quarters full, and where a hash begins.
+constexpr size_t slots_for(size_t count) { return count + count / 3 + 64; }
+constexpr size_t slot_of(uint32_t hash, size_t slots) { return static_cast<size_t>(uint64_t{hash} * slots >> 32); }
+
 class Vocab {
  public:
   // Makes room for ids below `count`.
@@ -37,17 +41,19 @@ class Vocab {
     uint32_t offset = 0;
     uint32_t length = 0;
   };
-  struct Slot {
-    uint32_t hash = 0;
-    int32_t id = -1;
-  };
+  // An id + 1 in the low bits, 0 for none, and some bits of the hash above it, so that few texts are compared in vain.
+  using Slot = uint32_t;
+  static constexpr int kIdBits = 23;
+  static_assert(kMaxVocab < 1 << kIdBits);
+  static Slot slot_with(uint32_t hash, int32_t id) { return hash << kIdBits | static_cast<Slot>(id + 1); }
+  static int32_t id_of(Slot slot) { return static_cast<int32_t>(slot & ((1u << kIdBits) - 1)) - 1; }
 
-  void insert(uint32_t hash, int32_t id);
+  void insert(int32_t id);
   void grow(size_t slots);
 
   std::string bytes_;
   std::vector<Entry> entries_;  // by id
-  std::vector<Slot> slots_;     // open addressing; a power of two, at most half full
+  std::vector<Slot> slots_;     // open addressing, at most three quarters full
   size_t used_ = 0;
 };
 

@@ -19,7 +19,7 @@ describe('generateText', () => {
     const { text, reasoningText, usage, finishReason } = await generateText({ model, prompt: 'Hi' })
     expect({ text, reasoningText, finishReason }).toEqual({
       text: 'Hello you.',
-      reasoningText: '\nEasy.\n',
+      reasoningText: 'Easy.',
       finishReason: 'stop',
     })
     expect(usage.outputTokens).toBe(6) // five words and the end
@@ -66,7 +66,7 @@ describe('generateText', () => {
     expect(prompts[1]).toMatch(
       /assistant\nLet me see\.\s+<tool_call>\n\{"name":"weather","arguments":\{"city":"Oslo"\}\}/,
     )
-    expect(prompts[1]).toContain('<tool_response>\n{"name":"weather","content":{"city":"Bergen","degrees":7}}')
+    expect(prompts[1]).toContain('<tool_response>\n{"city":"Bergen","degrees":7}\n</tool_response>')
   })
 
   it('makes objects', async () => {
@@ -90,7 +90,7 @@ describe('streamText', () => {
       if (part.type === 'text-delta') text += part.text
       if (parts.at(-1) !== part.type) parts.push(part.type)
     }
-    expect(text).toBe('It is <b>so</b>. ')
+    expect(text).toBe('It is <b>so</b>.')
     expect(parts.join(' ')).toBe(
       'start start-step reasoning-start reasoning-delta reasoning-end text-start text-delta text-end ' +
         'tool-input-start tool-input-delta tool-input-end tool-call tool-result finish-step finish',

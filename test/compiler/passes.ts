@@ -12,9 +12,9 @@ import {
 import { type Formats, precision } from '../../lib/compiler/precision.ts'
 import { WeightList } from '../../lib/compiler/weights.ts'
 import type { Graph } from '../../lib/graph/graph.ts'
-import type { ModelConfig } from '../../lib/models/config.ts'
 import type { Output } from '../../lib/models/parts.ts'
 import { buildGraph } from '../../lib/models/registry.ts'
+import type { ModelConfig } from '../../lib/weights/config.ts'
 import { formatsOf, tiny } from '../models/tiny.ts'
 
 export function fused(graph: Graph, formats: Formats): Instruction[] {

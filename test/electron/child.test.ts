@@ -41,7 +41,7 @@ it('a host in a utility process answers, and its end is seen', async () => {
   const exits: string[] = []
   const connection = new Connection(
     ({ code }) => exits.push(code),
-    (events) => startChild(events, utility),
+    (events) => startChild(events, undefined, utility),
   )
   const info = await connection.call<ModelInfo>({ method: 'load', input: await testModel(), options: { threads: 1 } })
     .result

@@ -19,12 +19,14 @@ function model(parts: Partial<LlmParts> = {}) {
         encoded.push([text, special, parse])
         return Int32Array.from(idsOf(text))
       },
+      controlTokens: () => [],
       decode: (ids) => [...ids].map(textOf).join(''),
+      bytes: (id) => Buffer.from(textOf(id)),
       detokenizer: () => new FakeDetokenizer(),
     },
     template: (messages) => messages.map(({ role, content }) => `<${role}>${content}`).join(''),
     stopTokens: [],
-    programs: { generate: 0, mean: 1, last: 2 },
+    programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: { name: 'fake', vocabSize: VOCAB } as LlmParts['info'],
     release: () => released++,
     ...parts,
@@ -62,7 +64,7 @@ describe('chat', () => {
     [5, /^messages: /],
     [[{ role: 'boss', content: '' }], /^messages\[0\]\.role: expected 'system' or 'user'.*found 'boss'/],
     [[{ content: 'x' }], /^messages\[0\]\.role: /],
-    [[{ role: 'user' }], /^messages\[0\]\.content: expected a string, found undefined/],
+    [[{ role: 'user' }], /^messages\[0\]\.content: expected a string or a list of .*, found undefined/],
   ])('refuses %j', async (messages, message) => {
     await expect(model().llm.chat(messages as string)).rejects.toEqual(argument(message))
   })
@@ -72,13 +74,22 @@ describe('chat', () => {
     const { llm } = model({
       template: (messages, options) => {
         seen.push(options?.tools)
-        return messages[0]!.content
+        return String(messages[0]!.content)
       },
     })
     const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object' } } }]
     await llm.chat('abc', { tools, maxTokens: 1 })
     expect(seen).toEqual([tools])
     await expect(llm.chat('abc', { tools: ['weather'] as never })).rejects.toMatchObject({ code: 'KV_ARGUMENT' })
+  })
+
+  it('hands on variables of the template, and tells the text that came of it', async () => {
+    const { llm } = model({ template: (_, options) => JSON.stringify(options?.variables) })
+    const prompts: string[] = []
+    const templateVariables = { enable_thinking: false }
+    await llm.chat('a', { maxTokens: 1, templateVariables, onPrompt: (text) => prompts.push(text) })
+    expect(prompts).toEqual(['{"enable_thinking":false}'])
+    expect(llm.chatPrompt('a', { templateVariables })).toBe(prompts[0])
   })
 
   it('without a template says what to do', async () => {

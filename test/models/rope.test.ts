@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ModelConfig } from '../../lib/models/config.ts'
 import { ropeParameters } from '../../lib/models/rope.ts'
+import type { ModelConfig } from '../../lib/weights/config.ts'
 import { tiny } from './tiny.ts'
 
 interface Case {

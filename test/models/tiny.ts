@@ -1,7 +1,7 @@
 // Configs small enough to read the whole program of, and the formats of a checkpoint by pattern.
 import { Dtype } from '../../lib/graph/dtype.ts'
 import type { Symbols } from '../../lib/graph/shape.ts'
-import type { ModelConfig } from '../../lib/models/config.ts'
+import type { ModelConfig } from '../../lib/weights/config.ts'
 
 export function tiny(changes: Partial<ModelConfig> = {}): ModelConfig {
   return {

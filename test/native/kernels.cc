@@ -18,36 +18,15 @@
 #include "native/cpu/table.h"
 #include "test/native/kernel_args.h"
 
-namespace kvasir::cpu {
-#if defined(__x86_64__)
-namespace avx2 {
-extern const KernelTable table;
-}
-namespace avx512 {
-extern const KernelTable table;
-}
-#endif
-namespace baseline {
-extern const KernelTable table;
-}
-}  // namespace kvasir::cpu
-
 namespace kvasir::test {
 namespace {
 
 using Call = std::function<void(const Worker&)>;
 
+// The baseline first.
 std::vector<const cpu::KernelTable*> tables() {
-  std::vector<const cpu::KernelTable*> all = {&cpu::baseline::table};
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512vnni");
-  if (avx2) all.push_back(&cpu::avx2::table);
-  if (avx512) all.push_back(&cpu::avx512::table);
-#endif
+  std::vector<const cpu::KernelTable*> all = cpu::runnable_kernels();
+  std::reverse(all.begin(), all.end());
   return all;
 }
 

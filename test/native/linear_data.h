@@ -11,32 +11,17 @@
 #include <vector>
 
 #include "native/base/worker.h"
+#include "native/cpu/table.h"
 #include "native/ops/linear.h"
-
-namespace kvasir::cpu::baseline {
-void linear(const Linear&, const Worker&);
-}
-namespace kvasir::cpu::avx2 {
-void linear(const Linear&, const Worker&);
-}
-namespace kvasir::cpu::avx512 {
-void linear(const Linear&, const Worker&);
-}
 
 namespace kvasir::test {
 
-struct Isa {
-  const char* name;
-  void (*linear)(const Linear&, const Worker&);
-};
+using Isa = cpu::KernelTable;
 
-// The instruction sets that this processor can run, the best last.
+// The instruction sets that this machine can run, the best last.
 inline std::vector<Isa> isas() {
-  std::vector<Isa> all = {{"baseline", cpu::baseline::linear}};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back({"avx2", cpu::avx2::linear});
-  if (__builtin_cpu_supports("avx512vnni")) all.push_back({"avx512", cpu::avx512::linear});
-#endif
+  std::vector<Isa> all;
+  for (const cpu::KernelTable* table : cpu::runnable_kernels()) all.insert(all.begin(), *table);
   return all;
 }
 

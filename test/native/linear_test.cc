@@ -2,12 +2,10 @@
 // output must have the very bits of the formula in native/ops/linear.h, written out here once more value by value, and
 // lie near the sum in double precision. Prints a table; exits 1 on the first difference of any cell.
 
-#include <atomic>
-#include <barrier>
 #include <cstdio>
-#include <thread>
 
 #include "test/native/linear_data.h"
+#include "test/native/team.h"
 
 namespace kvasir::test {
 namespace {
@@ -117,29 +115,6 @@ Expected dot_float(const std::vector<float>& w, const Rows& x, int64_t t) {
   return out;
 }
 
-// Every thread of a team runs `linear` with its own poisoned scratch.
-class Team : public Barrier {
- public:
-  explicit Team(int count) : count_(count), barrier_(count) {}
-  void wait() override { barrier_.arrive_and_wait(); }
-
-  void run(const Isa& isa, const Linear& op) {
-    std::vector<std::thread> threads;
-    std::atomic<int64_t> ticket{0};
-    for (int i = 0; i < count_; ++i) {
-      threads.emplace_back([&, i] {
-        const Buffer scratch(size_t{kScratchBytes});
-        isa.linear(op, Worker{i, count_, this, &ticket, scratch.get(), kScratchBytes});
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-  }
-
- private:
-  int count_;
-  std::barrier<> barrier_;
-};
-
 struct Case {
   std::vector<int> rows;  // of each segment
   int cols;
@@ -221,7 +196,7 @@ void check(const Format& format, const Case& c, const std::vector<Isa>& sets, st
     const Buffer y(size_t(y_stride * c.tokens));
     std::memcpy(y.get(), y_before.get(), y.size);
     op.y = {y.get(), Dtype::f32, c.tokens, width, y_stride};
-    Team(c.threads).run(sets[i], op);
+    Team(c.threads).run([&](const Worker& worker) { sets[i].linear(op, worker); });
     Tally& tally = tallies[i];
     tally.outputs += outputs;
     tally.worst = std::fmax(tally.worst, worst);
@@ -233,7 +208,7 @@ void check(const Format& format, const Case& c, const std::vector<Isa>& sets, st
         if (!tally.first_difference.empty()) continue;
         char line[256];
         std::snprintf(line, sizeof line,
-                      "%s %s rows %d (of %zu) cols %d tokens %d threads %d: y[%d, %d] = %.9g, not %.9g", sets[i].name,
+                      "%s %s rows %d (of %zu) cols %d tokens %d threads %d: y[%d, %d] = %.9g, not %.9g", sets[i].isa,
                       format.name, c.rows[0], c.rows.size(), c.cols, c.tokens, c.threads, t, int(column),
                       double(*at(y, t, int(column))), double(*at(expected, t, int(column))));
         tally.first_difference = line;
@@ -283,7 +258,7 @@ int run(const std::string& only) {
       const Tally& tally = tallies[i];
       const bool good = tally.different == 0 && tally.worst < 2e-6;
       failures += !good;
-      std::printf("%-6s %-9s %6zu %9lld %10lld %14.2e %s\n", format.name, sets[i].name, cases.size(),
+      std::printf("%-6s %-9s %6zu %9lld %10lld %14.2e %s\n", format.name, sets[i].isa, cases.size(),
                   static_cast<long long>(tally.outputs), static_cast<long long>(tally.different), tally.worst,
                   good ? "" : "FAILED");
       if (!tally.first_difference.empty()) std::printf("  %s\n", tally.first_difference.c_str());

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CompileOptions, compile } from '../../lib/compiler/compile.ts'
 import { Dtype } from '../../lib/graph/dtype.ts'
-import type { ModelConfig } from '../../lib/models/config.ts'
 import { buildGraph } from '../../lib/models/registry.ts'
+import type { ModelConfig } from '../../lib/weights/config.ts'
 import { formatsOf, limits, tiny } from '../models/tiny.ts'
 
 const root = join(__dirname, '../..')

@@ -1,6 +1,8 @@
-// Admit, abort, run, fail, in any order, under every policy, with the prefix cache: after each event all pages and slots
-// are accounted for, every sequence computes on its own tokens, nobody gives way too often, and everybody comes to an
-// end. A failing seed is printed; KVASIR_SEED=<n> plays it again alone.
+// Admit, fork, abort, run, fail, in any order, under every policy, with the prefix cache: after each event all pages and
+// slots are accounted for, every sequence computes on its own tokens, nobody gives way too often, and everybody comes to
+// an end. Every choice of a scenario is a number of a list, so fast-check shrinks what fails to a few events, and prints
+// the seed and path that play it again.
+import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { BlockAllocator } from '../../lib/cache/block-allocator.ts'
 import type { StepPlan } from '../../lib/scheduler/plan.ts'
@@ -11,26 +13,30 @@ import { Vllm } from '../../lib/scheduler/policies/vllm.ts'
 import { PrefixCache } from '../../lib/scheduler/prefix-cache.ts'
 import { Scheduled } from '../../lib/scheduler/scheduled.ts'
 import { Scheduler } from '../../lib/scheduler/scheduler.ts'
-import { PRIORITIES } from '../../lib/scheduler/service.ts'
-import { type Random, random } from '../support/random.ts'
+import { PRIORITIES, type Service } from '../../lib/scheduler/service.ts'
+import { random } from '../support/random.ts'
 
 const PAGE = 32
 const POLICIES = [() => new Qos<Text>(), () => new Fcfs<Text>(), () => new Vllm<Text>(), () => new SgLang<Text>()]
 
+/** Whole numbers in [0, n), one after the other; 0 when the list is at its end. */
+type Draw = (n: number) => number
+
 class Text extends Scheduled {
   readonly ids: number[]
+  /** All answers to its prompt, itself among them. */
+  choices: Text[] = [this]
 
   constructor(
     ids: number[],
     most: number,
     readonly output: number,
-    r: Random,
+    settled: boolean,
+    service: Service & { tenant: string },
   ) {
-    const tenant = r.below(5) === 0 ? 'other' : ''
     super({
-      ...{ work: 'generate', program: 0, length: ids.length, limit: ids.length + most, salt: tenant },
-      settled: r.below(4) === 0,
-      service: { priority: PRIORITIES[r.below(3)]!, tenant },
+      ...{ work: 'generate', program: 0, length: ids.length, limit: ids.length + most, salt: service.tenant },
+      ...{ settled, service },
     })
     this.ids = [...ids]
   }
@@ -83,39 +89,47 @@ class Device {
   }
 }
 
-function scenario(seed: number, events: number) {
-  const r = random(seed)
+function scenario(below: Draw, events: number) {
   let now = 0
-  const pages = 4 + r.below(28)
+  const pages = 4 + below(28)
   const blocks = new BlockAllocator(pages)
-  const maxSequences = 1 + r.below(8)
-  const limits = { maxTokens: 1 + r.below(80), maxSequences, maxRows: maxSequences, context: 1200 }
-  const policy = POLICIES[seed % POLICIES.length]!()
+  const maxSequences = 1 + below(8)
+  const limits = { maxTokens: 1 + below(80), maxSequences, maxRows: maxSequences, context: 1200 }
+  const policy = POLICIES[below(POLICIES.length)]!()
   const prefixes = new PrefixCache(blocks)
   const scheduler = new Scheduler<Text>(blocks, limits, { policy, prefixes, clock: () => now })
   const device = new Device(pages)
   const longest = pages * 16
   const live = new Set<Text>()
   const flight: { plan: StepPlan<Text>; tables: Int32Array[] }[] = []
-  const counts = { done: 0, aborted: 0, failed: 0 }
+  const counts = { done: 0, forked: 0, aborted: 0, failed: 0 }
 
   const end = (seq: Text) => {
     scheduler.finish(seq)
     live.delete(seq)
   }
+  const abort = (seq: Text) => seq.choices.forEach(end)
   const admit = () => {
-    const length = 1 + r.below(longest)
-    const known = r.below(length + 1)
-    const stem = random(r.below(3))
-    const ids = Array.from({ length }, (_, p) => (p < known ? stem.below(50) : r.below(50)))
-    const most = 1 + r.below(longest)
-    const seq = new Text(ids, most, 1 + r.below(most), r)
+    const length = 1 + below(longest)
+    const [known, stem, rest] = [below(length + 1), random(below(3)), random(below(1000))]
+    const ids = Array.from({ length }, (_, p) => (p < known ? stem : rest).below(50))
+    const most = 1 + below(longest)
+    const settled = below(4) === 3
+    const service = { priority: PRIORITIES[below(3)]!, tenant: below(5) === 4 ? 'other' : '' }
+    const answers = below(5) < 4 ? 1 : 1 + below(Math.min(3, maxSequences))
+    const choices = Array.from({ length: answers }, () => new Text(ids, most, 1 + below(most), settled, service))
+    const [seq, ...forks] = choices as [Text, ...Text[]]
+    seq.forks = forks
+    for (const choice of choices) {
+      choice.choices = choices
+      live.add(choice)
+    }
     scheduler.add(seq)
-    live.add(seq)
+    if (forks.length > 0) counts.forked++
   }
   const launch = () => {
     const plan = scheduler.plan()
-    for (const seq of scheduler.expired.splice(0)) end(seq)
+    scheduler.expired.splice(0).forEach(abort)
     if (plan) {
       if (plan.tokens > limits.maxTokens || plan.rows.length > limits.maxRows) throw new Error('the step is too large')
       flight.push({ plan, tables: plan.chunks.map(({ seq }) => seq.blocks.list().slice()) })
@@ -125,9 +139,9 @@ function scenario(seed: number, events: number) {
   const land = () => {
     const { plan, tables } = flight.shift()!
     now += 1 + plan.tokens / 8
-    if (r.below(100) === 0) {
+    if (below(100) === 99) {
       scheduler.fail(plan)
-      for (const { seq } of [...plan.chunks, ...plan.rows]) if (live.has(seq)) end(seq)
+      for (const { seq } of [...plan.chunks, ...plan.rows]) if (live.has(seq)) abort(seq)
       counts.failed++
       return
     }
@@ -143,12 +157,12 @@ function scenario(seed: number, events: number) {
   }
 
   for (let i = 0; i < events || live.size > 0; i++) {
-    const event = r.below(100)
-    if (event < 20 && i < events && live.size < 30) admit()
-    else if (event < 22 && live.size > 0) {
-      end([...live][r.below(live.size)]!)
+    const event = below(100)
+    if (event >= 80 && i < events && live.size < 30) admit()
+    else if (event >= 78 && live.size > 0) {
+      abort([...live][below(live.size)]!)
       counts.aborted++
-    } else if (flight.length > 0 && (flight.length === 2 || event < 60)) land()
+    } else if (flight.length > 0 && (flight.length === 2 || event < 40)) land()
     else launch()
     if (i > 50 * events + 1e5) throw new Error(`no end: ${live.size} sequences are left`)
     scheduler.check()
@@ -161,20 +175,18 @@ function scenario(seed: number, events: number) {
   return { ...counts, preemptions: scheduler.room.preemptions, hits: prefixes.stats().hits }
 }
 
-const replay = process.env['KVASIR_SEED']
 const EVENTS = 500
-const all = process.env['KVASIR_TEST'] === 'full' ? 1_000_000 : 20_000
-const seeds = replay ? [Number(replay)] : Array.from({ length: all / EVENTS }, (_, i) => i)
+const DRAWS = 20 * EVENTS
+const runs = (process.env['KVASIR_TEST'] === 'full' ? 1_000_000 : 20_000) / EVENTS
 
-it(`keeps its promises over ${seeds.length * EVENTS} random events`, { timeout: 900_000 }, () => {
-  const total = { done: 0, aborted: 0, failed: 0, preemptions: 0, hits: 0 }
-  for (const seed of seeds) {
-    try {
-      const found = scenario(seed, EVENTS)
-      for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += found[key]
-    } catch (error) {
-      throw new Error(`seed ${seed} (KVASIR_SEED=${seed} plays it again): ${error}`, { cause: error })
-    }
-  }
-  if (!replay) for (const count of Object.values(total)) expect(count).toBeGreaterThan(seeds.length / 4)
+it(`keeps its promises over ${runs * EVENTS} random events`, { timeout: 900_000 }, () => {
+  const total = { done: 0, forked: 0, aborted: 0, failed: 0, preemptions: 0, hits: 0 }
+  const draws = fc.array(fc.nat({ max: 2 ** 20 }), { maxLength: DRAWS, size: 'max' })
+  const property = fc.property(draws, (list) => {
+    let next = 0
+    const found = scenario((n) => (list[next++] ?? 0) % n, EVENTS)
+    for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += found[key]
+  })
+  fc.assert(property, { numRuns: runs, endOnFailure: true })
+  for (const count of Object.values(total)) expect(count).toBeGreaterThan(runs / 8)
 })

@@ -11,12 +11,13 @@ import { bindWeights, CheckpointFiles } from './bind-weights.ts'
 import { cardBudget, type DeviceName, openDevice } from './device.ts'
 import { Engine } from './engine.ts'
 import { Llm } from './llm.ts'
+import { machine, threadsFor } from './machine.ts'
 import { type MemoryOptions, planMemory } from './plan-memory.ts'
 
 export interface LoadOptions extends MemoryOptions {
   /** 'cpu' (default), 'cuda', 'cuda:1' for the second card, or 'auto': a card when there is one that works. */
   device?: DeviceName
-  /** Threads that compute. Default: the physical cores that this process may use. */
+  /** Threads that compute. Default: the physical cores that this process may use, within the quota of its cgroup. */
   threads?: number
   /** 'background' gives way to other programs. Default 'normal'. */
   priority?: 'normal' | 'background'
@@ -44,8 +45,9 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   checkOptions(options, OPTIONS)
   const signal = signalOf(options.signal)
   const prefixCache = boolean('prefixCache', options.prefixCache, true)
+  const host = machine()
   const { isa, cores } = native().info()
-  const threads = integer('threads', options.threads, cores, { min: 1, max: 1024 })
+  const threads = integer('threads', options.threads, threadsFor(cores, host), { min: 1, max: 1024 })
   const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
 
   const cuda = await openDevice(options.device) // before anything is downloaded for it
@@ -58,7 +60,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   await turn()
   const files = new CheckpointFiles()
   try {
-    const memory = planMemory(config, options, cuda ? cardBudget(cuda, checkpoint) : undefined)
+    const memory = planMemory(config, options, host, cuda ? cardBudget(cuda, checkpoint) : undefined)
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
     await part(import('../models/registry.ts'))

@@ -3,9 +3,8 @@
 // A step is copied in and its result copied out; between the two no JavaScript value is touched.
 #include "native/executor/executor.h"
 
-#include <sys/resource.h>
-
 #include "native/base/cpu_count.h"
+#include "native/base/system.h"
 #include "native/binding/cuda.h"
 #include "native/binding/model.h"
 #include "native/executor/cuda/executor.h"
@@ -52,6 +51,21 @@ SamplerParams sampler_of(Napi::Object from) {
   return params;
 }
 
+// Of each thread: (busy, waited) ns of every word of the code.
+Napi::Value profile_array(Napi::Env env, const Profile& profile, int threads) {
+  auto array = Napi::Array::New(env);
+  for (int i = 0; i < threads; ++i) {
+    const std::vector<Profile::Cell>& cells = profile.cells(i);
+    auto times = Napi::Float64Array::New(env, 2 * cells.size());
+    for (size_t w = 0; w < cells.size(); ++w) {
+      times[2 * w] = cells[w].busy_ns;
+      times[2 * w + 1] = cells[w].waited_ns;
+    }
+    array.Set(array.Length(), times);
+  }
+  return array;
+}
+
 // What a device needs of the options that JavaScript gives.
 struct ModelOnDevice {
   explicit ModelOnDevice(Napi::Value value) {
@@ -60,6 +74,7 @@ struct ModelOnDevice {
     options.threads = int_of(from, "threads", 1);
     options.slots = int_of(from, "slots", 1);
     options.background = from.Get("priority").ToString().Utf8Value() == "background";
+    options.profile = from.Get("profile").ToBoolean();
     options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
     options.kv.pages = int_of(from, "pages", 1);
     options.kv.layers = int_of(from, "layers", 1);
@@ -80,8 +95,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     return DefineClass(
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
-         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
-         InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::release>("release"),
+         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
@@ -136,6 +151,10 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     });
   }
 
+  void release(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { executor()->release(ids_of(info[0], "release")); });
+  }
+
   Napi::Value add_program(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       return Napi::Number::New(info.Env(), executor()->add_program(program_of(info[0])));
@@ -169,6 +188,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("threads", running->threads());
       result.Set("graphs", static_cast<double>(stats.graphs));
       result.Set("replays", static_cast<double>(stats.replays));
+      if (const Profile* profile = running->profile())
+        result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;
     });
   }
@@ -212,11 +233,7 @@ Napi::Value info_object(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value peak_memory(const Napi::CallbackInfo& info) {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return Napi::Number::New(info.Env(), static_cast<double>(usage.ru_maxrss) * 1024);
-}
+Napi::Value peak_memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kvasir::peak_memory()); }
 
 }  // namespace
 

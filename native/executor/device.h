@@ -22,6 +22,8 @@ struct ExecutorStats {
   int64_t replays = 0;  // steps that were one of them
 };
 
+class Profile;  // native/executor/profile.h
+
 class Device {
  public:
   // Called on a thread of the device with the result words, or with an error.
@@ -33,6 +35,9 @@ class Device {
   virtual void open(int slot, SamplerParams params, std::vector<int32_t> prompt) = 0;
   virtual void submit(std::vector<int32_t> words, Done done) = 0;
 
+  // The memory of these pages of the KV cache goes back to the system, after what is queued. A card keeps all that it took.
+  virtual void release(std::vector<int32_t>) {}
+
   // Makes one more program for the steps to come; returns its number. Throws KV_NATIVE when it does not fit the others.
   virtual int add_program(std::shared_ptr<const Program> program) = 0;
 
@@ -41,6 +46,8 @@ class Device {
 
   virtual ExecutorStats stats() const = 0;
   virtual int threads() const = 0;
+  // Of the first program; null unless asked for. Read only while no step is queued or runs.
+  virtual const Profile* profile() const { return nullptr; }
 };
 
 }  // namespace kvasir

@@ -23,6 +23,7 @@ struct ExecutorOptions {
   int threads = 1;
   int slots = 1;
   bool background = false;
+  bool profile = false;
   KvCache kv;  // shape only; the executor owns the memory
 };
 
@@ -35,14 +36,17 @@ class Executor final : public Device {
 
   void open(int slot, SamplerParams params, std::vector<int32_t> prompt) override;
   void submit(std::vector<int32_t> words, Done done) override;
+  void release(std::vector<int32_t> pages) override;
   int add_program(std::shared_ptr<const Program> program) override;
   void stop() override;
   ExecutorStats stats() const override;
   int threads() const override { return options_.threads; }
+  const Profile* profile() const override { return profile_ ? &*profile_ : nullptr; }
 
  private:
   struct Job {
     std::vector<int32_t> words;  // a step, or, when `done` is empty:
+    std::vector<int32_t> pages;  // pages to give back, or, when there are none:
     int slot = 0;                // a slot to open
     SamplerParams params;
     std::vector<int32_t> prompt;
@@ -53,6 +57,7 @@ class Executor final : public Device {
   std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
+  void forget_pages(std::vector<int32_t>& pages);
 
   const ExecutorOptions options_;
   const std::shared_ptr<const Weights> weights_;
@@ -65,6 +70,7 @@ class Executor final : public Device {
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;
   std::unique_ptr<ThreadTeam> team_;
+  std::optional<Profile> profile_;
 
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const Program>> programs_;

@@ -10,11 +10,15 @@ namespace {
 struct OnThread {
   const cpu::KernelTable& kernels;
   const Worker& worker;
+  Profile* profile;
+  size_t at = 0;  // word of the instruction
 
   template <typename Op>
   void operator()(const Op& op) const {
     kernel_of(op)(op, worker);
+    if (profile) profile->computed(worker.index, at);
     worker.sync();
+    if (profile) profile->met(worker.index, at);
   }
 
  private:
@@ -34,7 +38,8 @@ struct OnThread {
 }  // namespace
 
 void run_tape(const Program& program, const Bindings& bindings, const StepInputs& step, const Worker& worker) {
-  TapeWalk(program, bindings, step, OnThread{*bindings.kernels, worker}).all();
+  if (bindings.profile) bindings.profile->begin(worker.index);
+  TapeWalk(program, bindings, step, OnThread{*bindings.kernels, worker, bindings.profile}).all();
 }
 
 }  // namespace kvasir

@@ -90,6 +90,7 @@ void Machine::run_block() {
   threads_.assign(count, {});
   meetings_.assign(count / 32, {});
   for (Barrier& barrier : barriers_) barrier = {};
+  mbarriers.clear();
   std::memset(shared, 0xFF, launched.shared_bytes);  // NaN in every float type
   if (checker) checker->begin_block();
   for (unsigned i = 0; i < count; ++i) {
@@ -102,6 +103,11 @@ void Machine::run_block() {
   for (std::vector<Thread*> ready;; ready.clear()) {
     for (Thread& thread : threads_)
       if (!thread.done && !thread.waits) ready.push_back(&thread);
+    // A bulk copy lands as late as it may, or at any time.
+    if (!bulk_copies.empty() && (ready.empty() || (launched.seed && random() % 4 == 0))) {
+      finish_bulk_copy(launched.seed ? random() % bulk_copies.size() : 0);
+      continue;
+    }
     if (ready.empty()) break;
     if (launched.seed)
       for (size_t i = ready.size() - 1; i > 0; --i) std::swap(ready[i], ready[random() % (i + 1)]);
@@ -112,6 +118,7 @@ void Machine::run_block() {
     }
   }
   report_deadlock();
+  check_mbarriers();
   if (checker) checker->end_block();
 }
 

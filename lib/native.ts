@@ -128,7 +128,43 @@ export interface NativeExecutor {
   addProgram(program: NativeProgram): number
   /** Waits for what is queued, stops the threads, gives the memory back. */
   dispose(): Promise<void>
-  stats(): { steps: number; busyMs: number; arenaBytes: number; kvBytes: number; threads: number }
+  stats(): DeviceStats
+}
+
+export interface DeviceStats {
+  steps: number
+  busyMs: number
+  arenaBytes: number
+  kvBytes: number
+  threads: number
+  /** Of a card: steps that are recorded, and how often one of them was replayed. */
+  graphs: number
+  replays: number
+}
+
+/** A card, as its driver describes it. */
+export interface CudaCard {
+  name: string
+  /** 10 · major + minor. */
+  computeCapability: number
+  multiprocessors: number
+  /** Bytes. */
+  memory: number
+}
+
+/** A card that can be computed on. Its context lives until closeCuda(), or as long as an executor uses it. */
+export interface NativeCuda extends CudaCard {
+  /** The number of the card. */
+  card: number
+  freeMemory: number
+  readonly context: unknown
+}
+
+export interface CudaExecutorOptions extends ExecutorOptions {
+  cuda: NativeCuda
+  kernelFolders: readonly string[]
+  /** Called while the weights are copied to the card; bytes. */
+  onProgress?: (done: number, total: number) => void
 }
 
 export interface NativeInfo {
@@ -145,6 +181,12 @@ export interface Native {
   createProgram(tape: Int32Array): NativeProgram
   createWeights(weights: NativeWeight[]): NativeWeights
   createExecutor(options: ExecutorOptions): NativeExecutor
+  /** The cards of this machine, and the driver's interface: 1000 · major + 10 · minor. Rejects when there is no driver. */
+  cudaCards(): Promise<{ driver: number; cards: CudaCard[] }>
+  /** Rejects with one sentence when the card, its driver or our kernels do not serve. */
+  openCuda(card: number, kernelFolders: readonly string[]): Promise<NativeCuda>
+  closeCuda(cuda: NativeCuda): void
+  createCudaExecutor(options: CudaExecutorOptions): Promise<NativeExecutor>
   /** Re-codes rows of `from` into `dtype`, written to a plain buffer; off the event loop. */
   convert(from: NativeMatrix, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>
   peakMemory(): number
@@ -158,8 +200,15 @@ export function native(): Native {
   return addon
 }
 
+const root = unpackedPath(join(__dirname, '..'))
+
+/** Where CUDA kernels may lie (*.fatbin), the first with any counts: KVASIR_CUDA_KERNELS, the package, a build. */
+export function kernelFolders(): string[] {
+  const named = process.env['KVASIR_CUDA_KERNELS']
+  return [...(named ? [named] : []), join(root, 'prebuilds', 'cuda'), join(root, 'build', 'cuda')]
+}
+
 function loadAddon(): Native {
-  const root = unpackedPath(join(__dirname, '..'))
   try {
     return nodeGypBuild(root) as Native
   } catch (cause) {

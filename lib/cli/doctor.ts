@@ -9,7 +9,7 @@ import { modelFolder } from '../hub/cache.ts'
 import { resolveModel } from '../hub/resolve.ts'
 import { openCheckpoint } from '../weights/open.ts'
 import { type Facts, type Finding, findings } from './doctor/findings.ts'
-import { probeAddon, probeLoad } from './doctor/probe.ts'
+import { probeAddon, probeCuda, probeLoad } from './doctor/probe.ts'
 
 const USAGE = `kvasir doctor [MODEL]
 
@@ -19,7 +19,16 @@ MODEL is loaded for a test, in a process of its own; without it, the smallest on
   --json   for programs
 `
 
-const OVERRIDES = ['KVASIR_ISA', 'KVASIR_CACHE', 'KVASIR_PREBUILD', 'HF_ENDPOINT', 'PREBUILDS_ONLY', 'LIBC']
+const OVERRIDES = [
+  'KVASIR_ISA',
+  'KVASIR_LIBCUDA',
+  'KVASIR_CUDA_KERNELS',
+  'KVASIR_CACHE',
+  'KVASIR_PREBUILD',
+  'HF_ENDPOINT',
+  'PREBUILDS_ONLY',
+  'LIBC',
+]
 
 export async function doctorCommand(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -49,6 +58,7 @@ async function examine(model: string | undefined): Promise<Facts> {
     versions: versions(),
     machine: host,
     addon,
+    cuda: addon.ok ? await probeCuda() : null,
     cache,
     model: path,
     load: addon.ok && path !== null ? await probeLoad(path) : null,

@@ -39,6 +39,8 @@ export interface EngineLoad {
   /** Steps that ran, and the milliseconds that the device computed them; 0 where it does not count. */
   steps: number
   busyMs: number
+  /** Of the steps, those that a card replayed from a recording. */
+  replays: number
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number
@@ -82,7 +84,7 @@ export class Engine {
   /** How busy it is now. */
   load(): EngineLoad {
     const { running, policy, capacity, room } = this.scheduler
-    const { steps = 0, busyMs = 0 } = this.disposal ? {} : (this.executor.stats?.() ?? {})
+    const { steps = 0, busyMs = 0, replays = 0 } = this.disposal ? {} : (this.executor.stats?.() ?? {})
     return {
       requests: this.requests.size,
       running: running.length,
@@ -90,6 +92,7 @@ export class Engine {
       preemptions: room.preemptions,
       steps,
       busyMs,
+      replays,
       pages: capacity.blocks.budget,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,

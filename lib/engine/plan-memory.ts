@@ -50,10 +50,17 @@ export function pageBytes(config: ModelConfig, kv: KvFormat): number {
   return num_hidden_layers * num_key_value_heads * PAGE_TOKENS * token
 }
 
-export function planMemory(config: ModelConfig, options: MemoryOptions, host: Machine = machine()): MemoryPlan {
+/** `card`: bytes of a card that the KV cache may take; without it, it lies in the machine's memory. */
+export function planMemory(
+  config: ModelConfig,
+  options: MemoryOptions,
+  host: Machine = machine(),
+  card?: number,
+): MemoryPlan {
   const kv = oneOf('kv', options.kv, 'kv8', ['kv8', 'f16', 'f32'])
   const bytes = pageBytes(config, kv)
-  const { budget, reason } = kvBudget(host)
+  const { budget, reason } =
+    card === undefined ? kvBudget(host) : { budget: card, reason: 'most of what the weights leave of the card' }
   const affordable = Math.floor(budget / bytes)
 
   const longest = maxContext(config)

@@ -50,6 +50,8 @@ export interface ModelInfo {
   context: number
   /** Requests computed at once; more wait in line. */
   maxSequences: number
+  /** What computes: 'cpu', or 'cuda:0' with the name of the card. */
+  device: string
   threads: number
   /** Instruction set of the kernels. */
   isa: string

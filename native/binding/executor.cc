@@ -5,7 +5,9 @@
 
 #include "native/base/cpu_count.h"
 #include "native/base/system.h"
+#include "native/binding/cuda.h"
 #include "native/binding/model.h"
+#include "native/executor/cuda/executor.h"
 
 namespace kvasir::binding {
 namespace {
@@ -64,6 +66,29 @@ Napi::Value profile_array(Napi::Env env, const Profile& profile, int threads) {
   return array;
 }
 
+// What a device needs of the options that JavaScript gives.
+struct ModelOnDevice {
+  explicit ModelOnDevice(Napi::Value value) {
+    KV_CHECK(value.IsObject(), "KV_ARGUMENT", "createExecutor: expected options");
+    const auto from = value.As<Napi::Object>();
+    options.threads = int_of(from, "threads", 1);
+    options.slots = int_of(from, "slots", 1);
+    options.background = from.Get("priority").ToString().Utf8Value() == "background";
+    options.profile = from.Get("profile").ToBoolean();
+    options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
+    options.kv.pages = int_of(from, "pages", 1);
+    options.kv.layers = int_of(from, "layers", 1);
+    options.kv.kv_heads = int_of(from, "kvHeads", 1);
+    options.kv.head_dim = int_of(from, "headDim", 1);
+    const auto list = from.Get("programs").As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i) programs.push_back(program_of(list.Get(i)));
+    weights = weights_of(from.Get("weights"));
+  }
+  ExecutorOptions options;
+  std::shared_ptr<const Weights> weights;
+  std::vector<std::shared_ptr<const Program>> programs;
+};
+
 class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -77,22 +102,12 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<ExecutorWrap>(info), addon_(Addon::of(info.Env())) {
     guarded(info.Env(), [&] {
-      KV_CHECK(info[0].IsObject(), "KV_ARGUMENT", "createExecutor: expected options");
-      const auto from = info[0].As<Napi::Object>();
-      ExecutorOptions options;
-      options.threads = int_of(from, "threads", 1);
-      options.slots = int_of(from, "slots", 1);
-      options.background = from.Get("priority").ToString().Utf8Value() == "background";
-      options.profile = from.Get("profile").ToBoolean();
-      options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
-      options.kv.pages = int_of(from, "pages", 1);
-      options.kv.layers = int_of(from, "layers", 1);
-      options.kv.kv_heads = int_of(from, "kvHeads", 1);
-      options.kv.head_dim = int_of(from, "headDim", 1);
-      std::vector<std::shared_ptr<const Program>> programs;
-      const auto list = from.Get("programs").As<Napi::Array>();
-      for (uint32_t i = 0; i < list.Length(); ++i) programs.push_back(program_of(list.Get(i)));
-      executor_ = std::make_shared<Executor>(options, weights_of(from.Get("weights")), std::move(programs));
+      if (info[0].IsExternal()) {  // from createCudaExecutor
+        executor_ = *info[0].As<Napi::External<std::shared_ptr<Device>>>().Data();
+        return;
+      }
+      ModelOnDevice from(info[0]);
+      executor_ = std::make_shared<Executor>(from.options, std::move(from.weights), std::move(from.programs));
     });
     stop_id_ = addon_.on_close([executor = executor_] { executor->stop(); });
   }
@@ -100,7 +115,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
   ~ExecutorWrap() override { addon_.forget(stop_id_); }
 
  private:
-  std::shared_ptr<Executor> executor() const {
+  std::shared_ptr<Device> executor() const {
     KV_CHECK(executor_, "KV_DISPOSED", "the executor was disposed");
     return executor_;
   }
@@ -171,6 +186,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("arenaBytes", static_cast<double>(stats.arena_bytes));
       result.Set("kvBytes", static_cast<double>(stats.kv_bytes));
       result.Set("threads", running->threads());
+      result.Set("graphs", static_cast<double>(stats.graphs));
+      result.Set("replays", static_cast<double>(stats.replays));
       if (const Profile* profile = running->profile())
         result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;
@@ -179,8 +196,30 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
 
   Addon& addon_;
   int stop_id_ = 0;
-  std::shared_ptr<Executor> executor_;
+  std::shared_ptr<Device> executor_;
 };
+
+// createCudaExecutor(options with `cuda`, `kernelFolders` and `onProgress`): to upload the weights takes its time.
+Napi::Value create_cuda_executor(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    auto from = std::make_shared<ModelOnDevice>(info[0]);
+    const auto options = info[0].As<Napi::Object>();
+    auto card = std::make_shared<cuda::CardOptions>();
+    card->context = context_of(options.Get("cuda"));
+    card->kernel_folders = folders_of(options.Get("kernelFolders"));
+    card->progress = progress_to(info.Env(), options.Get("onProgress"));
+    const auto constructor =
+        hold_function(info.Env(), info.This().As<Napi::Object>().Get("Executor").As<Napi::Function>());
+    return run_async<std::shared_ptr<Device>>(
+        info.Env(),
+        [from, card]() -> std::shared_ptr<Device> {
+          return std::make_shared<cuda::CudaExecutor>(from->options, *card, *from->weights, from->programs);
+        },
+        [constructor](Napi::Env env, std::shared_ptr<Device>& device) -> Napi::Value {
+          return constructor->New({Napi::External<std::shared_ptr<Device>>::New(env, &device)});
+        });
+  });
+}
 
 Napi::Value info_object(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -203,6 +242,7 @@ void register_executor(Napi::Env env, Napi::Object exports) {
   exports.Set("createExecutor", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
                 return info.This().As<Napi::Object>().Get("Executor").As<Napi::Function>().New({info[0]});
               }));
+  exports.Set("createCudaExecutor", Napi::Function::New(env, create_cuda_executor));
   exports.Set("info", Napi::Function::New(env, info_object));
   exports.Set("peakMemory", Napi::Function::New(env, peak_memory));
 }

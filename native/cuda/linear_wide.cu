@@ -123,9 +123,10 @@ __device__ __forceinline__ void multiply(const Linear& op) {
 
 }  // namespace
 
-#define KVASIR_LINEAR(format)                                                                                        \
-  extern "C" __global__ void __launch_bounds__(kThreads) linear_##format##_wide(const __grid_constant__ Linear op) { \
-    multiply<Dtype::format>(op);                                                                                     \
+#define KVASIR_LINEAR(format)                                     \
+  extern "C" __global__ void __launch_bounds__(kThreads, 2)       \
+      linear_##format##_wide(const __grid_constant__ Linear op) { \
+    multiply<Dtype::format>(op);                                  \
   }
 KVASIR_QUANTISED_FORMATS(KVASIR_LINEAR)
 #undef KVASIR_LINEAR

@@ -18,14 +18,7 @@ const cpu::KernelTable* kernels_or_throw() {
 std::vector<int32_t> result_words(const StepBuffers& step, const Program& program,
                                   const std::vector<SequenceSlot>& slots) {
   std::vector<int32_t> words;
-  for (int32_t r = 0; r < step.rows; ++r) {
-    const SampleResult& result = step.results[r];
-    words.insert(words.end(),
-                 {result.id, std::bit_cast<int32_t>(result.logprob), result.stop ? kFlagStop : 0, result.top_count});
-    for (int i = 0; i < result.top_count; ++i) {
-      words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
-    }
-  }
+  for (int32_t r = 0; r < step.rows; ++r) append_row(step.results[r], words);
   if (!program.pools()) return words;
   for (const int32_t slot : step.seq_slot) {
     for (const float value : slots[slot].pooled) words.push_back(std::bit_cast<int32_t>(value));

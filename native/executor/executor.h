@@ -1,9 +1,8 @@
-// A device at work: a thread of its own takes steps from a queue, in order, and runs their tapes.
+// The processor as a device: a thread of its own takes steps from a queue, in order, and runs their tapes.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "native/base/anonymous_memory.h"
 #include "native/base/check.h"
 #include "native/base/thread_team.h"
+#include "native/executor/device.h"
 #include "native/executor/run.h"
 #include "native/executor/step.h"
 #include "native/program/program.h"
@@ -27,40 +27,21 @@ struct ExecutorOptions {
   KvCache kv;  // shape only; the executor owns the memory
 };
 
-struct ExecutorStats {
-  int64_t steps = 0;
-  double busy_ms = 0;
-  int64_t arena_bytes = 0;
-  int64_t kv_bytes = 0;
-};
-
-class Executor {
+class Executor final : public Device {
  public:
-  // Called on the executor's thread with the result words, or with an error.
-  using Done = std::function<void(std::vector<int32_t>, std::optional<Error>)>;
-
   // Throws KV_NATIVE when a program does not fit the weights or the cache, or the system has no more threads.
   Executor(const ExecutorOptions& options, std::shared_ptr<const Weights> weights,
            std::vector<std::shared_ptr<const Program>> programs);
-  ~Executor() { stop(); }
+  ~Executor() override { stop(); }
 
-  void open(int slot, SamplerParams params, std::vector<int32_t> prompt);
-  void submit(std::vector<int32_t> words, Done done);
-
-  // The memory of these pages of the KV cache goes back to the system, after what is queued.
-  void release(std::vector<int32_t> pages);
-
-  // Makes one more program for the steps to come; returns its number. Throws as the constructor does.
-  int add_program(std::shared_ptr<const Program> program);
-
-  // Finishes the step that runs, fails what is queued with KV_DISPOSED, joins the thread. May be called again.
-  void stop();
-
-  ExecutorStats stats() const;
-  int threads() const { return options_.threads; }
-
-  // Of the first program; null unless asked for. Read only while no step is queued or runs.
-  const Profile* profile() const { return profile_ ? &*profile_ : nullptr; }
+  void open(int slot, SamplerParams params, std::vector<int32_t> prompt) override;
+  void submit(std::vector<int32_t> words, Done done) override;
+  void release(std::vector<int32_t> pages) override;
+  int add_program(std::shared_ptr<const Program> program) override;
+  void stop() override;
+  ExecutorStats stats() const override;
+  int threads() const override { return options_.threads; }
+  const Profile* profile() const override { return profile_ ? &*profile_ : nullptr; }
 
  private:
   struct Job {

@@ -1,5 +1,7 @@
 #include "native/executor/step.h"
 
+#include <bit>
+
 #include "native/base/check.h"
 
 namespace kvasir {
@@ -80,6 +82,13 @@ void parse_step(const std::vector<int32_t>& words, const StepLimits& limits, Ste
 
   step.copies.resize(2 * copies);
   for (int32_t& page : step.copies) page = in_range(in.next(), 0, limits.pages, "a page to copy");
+}
+
+void append_row(const SampleResult& result, std::vector<int32_t>& words) {
+  words.insert(words.end(),
+               {result.id, std::bit_cast<int32_t>(result.logprob), result.stop ? kFlagStop : 0, result.top_count});
+  for (int i = 0; i < result.top_count; ++i)
+    words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
 }
 
 }  // namespace kvasir

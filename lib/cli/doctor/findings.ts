@@ -1,7 +1,7 @@
 // What the facts mean: one line for each, and for what is wrong or could be better, what to do about it.
 import { type Machine, threadsFor } from '../../engine/machine.ts'
 import type { MemoryPlan } from '../../engine/plan-memory.ts'
-import type { AddonFacts, LoadFacts, Probe } from './probe.ts'
+import type { AddonFacts, CudaFacts, LoadFacts, Probe } from './probe.ts'
 
 export interface Finding {
   label: string
@@ -15,6 +15,8 @@ export interface Facts {
   versions: { kvasir: string; runtime: string; system: string }
   machine: Machine
   addon: Probe<AddonFacts>
+  /** Null when the addon does not work. */
+  cuda: Probe<CudaFacts> | null
   cache: { folder: string; writable: boolean; free: number; models: { file: string; bytes: number }[] }
   /** The model that was tried, or null when there is none on this machine. */
   model: string | null
@@ -38,6 +40,7 @@ export function findings(facts: Facts): Finding[] {
     ...(set.length > 0 ? [{ label: 'environment', text: set.join(', ') }] : []),
     addonFinding(facts),
     ...kernelFindings(facts),
+    ...cudaFindings(facts),
     coreFinding(facts),
     memoryFinding(facts),
     ...planFindings(facts),
@@ -73,6 +76,24 @@ function kernelFindings({ addon, machine, overrides }: Facts): Finding[] {
   else if (overrides['KVASIR_ISA'] && isa !== machine.isas[0])
     finding.advice = `Unset KVASIR_ISA to use ${machine.isas[0]}.`
   return [finding]
+}
+
+// A machine without a card is as good as any; a card that does not serve deserves a word.
+function cudaFindings({ cuda }: Facts): Finding[] {
+  if (cuda === null) return []
+  if (!cuda.ok) {
+    const [, code, text] = /^(?:(KV_\w+): )?(.*)$/s.exec(cuda.reason)!
+    const finding: Finding = { label: 'cuda', text: text! }
+    if (code !== 'KV_NOT_FOUND') finding.advice = "Until then device: 'auto' computes on the processor."
+    return [finding]
+  }
+  const { driver, cards } = cuda.value
+  const list = cards.map(
+    ({ name, computeCapability, memory }, i) =>
+      `cuda:${i} ${name} (compute capability ${(computeCapability / 10).toFixed(1)}, ${size(memory)})`,
+  )
+  const version = `${Math.floor(driver / 1000)}.${Math.floor((driver % 1000) / 10)}`
+  return [{ label: 'cuda', text: `${list.join(', ')}; driver for CUDA ${version}` }]
 }
 
 function coreFinding({ addon, machine }: Facts): Finding {

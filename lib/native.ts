@@ -42,8 +42,11 @@ export interface NativeTokenizer {
   readonly vocabSize: number
   readonly bos: number
   readonly eos: number
-  /** Ids of text; off the event loop. addSpecial: BOS/EOS as the checkpoint asks; parseSpecial: read <|…|> as tokens. */
-  encode(text: string, addSpecial: boolean, parseSpecial: boolean): Promise<Int32Array>
+  /**
+   * Ids of text; off the event loop. addSpecial: BOS/EOS as the checkpoint asks; parseSpecial: read <|…|> as tokens.
+   * mark: a character that is taken away wherever it stands; what follows it is read as no control token.
+   */
+  encode(text: string, addSpecial: boolean, parseSpecial: boolean, mark?: string): Promise<Int32Array>
   /**
    * The bytes of each id, joined; special tokens are left out unless `special`. `continued`: the ids follow others, so
    * the space that some tokenizers put before a text is not taken off.
@@ -53,6 +56,10 @@ export interface NativeTokenizer {
   idOf(token: string): number
   /** True for control tokens, which are not text. */
   isSpecial(id: number): boolean
+  /** What control tokens look like in a text. */
+  controlTokens(): string[]
+  /** Gives its memory back once what is being encoded is done; every other call throws KV_DISPOSED then. */
+  close(): void
 }
 
 /** One weight of a program: where it lies and how. */
@@ -115,6 +122,8 @@ export interface NativeExecutor {
   open(slot: number, sampler: NativeSampler): void
   /** Queues one step (lib/engine/step.ts); resolves with its results. The array is copied. */
   submit(step: Int32Array): Promise<Int32Array>
+  /** The memory of these pages of the KV cache goes back to the system, after the steps already submitted. */
+  release(pages: Int32Array): void
   /** Makes one more program for the steps to come, on the same weights; returns its number. */
   addProgram(program: NativeProgram): number
   /** Waits for what is queued, stops the threads, gives the memory back. */

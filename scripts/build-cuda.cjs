@@ -16,8 +16,9 @@ const packages = [
   'nvidia-cuda-cccl==13.0.85',
 ]
 const targets = [80, 90]
-// Three blocks of 128 threads on a multiprocessor of 65536 registers, which are given out by eights.
-const registerBudget = 168
+// Three blocks of 128 threads on a multiprocessor of 65536 registers, which are given out by eights; two for the tiles that
+// keep 64 sums and more in a thread's registers.
+const registerBudget = (kernel) => (/_wide$|_prefill_128$/.test(kernel) ? 208 : 168)
 
 function installToolkit() {
   const stamp = join(toolkit, 'installed')
@@ -49,7 +50,18 @@ const sources = readdirSync(join(root, 'native/cuda')).filter((file) => file.end
 for (const source of sources) {
   const fatbin = join(out, source.replace(/\.cu$/, '.fatbin'))
   const architectures = targets.map((target) => `-gencode=arch=compute_${target},code=sm_${target}`)
-  const flags = ['-std=c++20', '-O3', `-I${root}`, '-fatbin', '-Xptxas', '-v', ...architectures]
+  // Without contraction, as on every other device: a fused multiply-add is written where it is meant.
+  const flags = [
+    '-std=c++20',
+    '-O3',
+    '-fmad=false',
+    '--expt-relaxed-constexpr',
+    `-I${root}`,
+    '-fatbin',
+    '-Xptxas',
+    '-v',
+    ...architectures,
+  ]
   const command = `"${findNvcc()}" ${flags.join(' ')} "${join(root, 'native/cuda', source)}" -o "${fatbin}" 2>&1`
   const log = execFileSync('sh', ['-c', command], { encoding: 'utf8' })
   for (const row of kernels(log)) rows.push({ ...row, 'fatbin bytes': statSync(fatbin).size })
@@ -57,10 +69,8 @@ for (const source of sources) {
 console.table(rows)
 const expected = targets.length * sources.length
 if (rows.length < expected) throw new Error(`ptxas reported ${rows.length} kernels, expected at least ${expected}`)
-const bad = rows.filter((row) => row.spills > 0 || row.registers > registerBudget)
+const bad = rows.filter((row) => row.spills > 0 || row.registers > registerBudget(row.kernel))
 if (bad.length > 0) {
-  console.error(
-    `Over the budget of ${registerBudget} registers and no spills: ${bad.map((row) => row.kernel).join(', ')}`,
-  )
+  console.error(`Over the budget of registers, or with spills: ${bad.map((row) => row.kernel).join(', ')}`)
   process.exit(1)
 }

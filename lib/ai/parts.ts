@@ -1,12 +1,13 @@
 // A streamed answer as the parts of the SDK's protocol: text and reasoning with a start and an end each, tool calls.
 import { randomUUID } from 'node:crypto'
-import type { LanguageModelV3Content, LanguageModelV3StreamPart } from '@ai-sdk/provider'
+import type { LanguageModelV3Content, LanguageModelV3StreamPart, LanguageModelV3ToolCall } from '@ai-sdk/provider'
 import type { AnswerPart } from '../chat/answer-parts.ts'
 
 export class PartWriter {
   /** The whole of what was written, for doGenerate(). */
   readonly content: LanguageModelV3Content[] = []
   private open: { type: 'text' | 'reasoning'; id: string } | undefined
+  private call: LanguageModelV3ToolCall | undefined // whose arguments go on
   private lastId = 0
 
   constructor(private readonly emit: (part: LanguageModelV3StreamPart) => void) {}
@@ -17,7 +18,8 @@ export class PartWriter {
 
   push(parts: readonly AnswerPart[]): void {
     for (const part of parts) {
-      if (part.type === 'call') this.toolCall(part.name, part.arguments)
+      if (part.type === 'call') this.beginCall(part.name, part.arguments)
+      else if (part.type === 'arguments') this.input(part.text)
       else this.write(part.type, part.text)
     }
   }
@@ -25,16 +27,24 @@ export class PartWriter {
   end(): void {
     if (this.open) this.emit({ type: `${this.open.type}-end`, id: this.open.id })
     this.open = undefined
+    if (!this.call) return
+    this.emit({ type: 'tool-input-end', id: this.call.toolCallId })
+    this.emit(this.call)
+    this.content.push(this.call)
+    this.call = undefined
   }
 
-  private toolCall(toolName: string, input: string): void {
+  private beginCall(toolName: string, input: string): void {
     this.end()
-    const part = { type: 'tool-call', toolCallId: randomUUID(), toolName, input } as const
-    this.emit({ type: 'tool-input-start', id: part.toolCallId, toolName })
-    this.emit({ type: 'tool-input-delta', id: part.toolCallId, delta: input })
-    this.emit({ type: 'tool-input-end', id: part.toolCallId })
-    this.emit(part)
-    this.content.push(part)
+    this.call = { type: 'tool-call', toolCallId: randomUUID(), toolName, input: '' }
+    this.emit({ type: 'tool-input-start', id: this.call.toolCallId, toolName })
+    this.input(input)
+  }
+
+  private input(delta: string): void {
+    if (delta === '') return
+    this.call!.input += delta
+    this.emit({ type: 'tool-input-delta', id: this.call!.toolCallId, delta })
   }
 
   private write(type: 'text' | 'reasoning', delta: string): void {

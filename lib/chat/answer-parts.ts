@@ -1,9 +1,15 @@
 // An answer as it comes, told apart into what the model thinks, says and calls. Thoughts stand between <think> and </think>
 // at the beginning; calls stand where the checkpoint's format has them (format.ts). Space around them belongs to nobody.
 import type { CallFormat } from './format.ts'
-import { type FunctionCall, readCalls } from './tool-calls.ts'
+import { ObjectEnd } from './object-end.ts'
+import { callBegun, type FunctionCall, readCalls } from './tool-calls.ts'
 
-export type AnswerPart = { type: 'text' | 'reasoning'; text: string } | ({ type: 'call' } & FunctionCall)
+export type AnswerPart =
+  | { type: 'text' | 'reasoning'; text: string }
+  /** A call of a function begins; its arguments may go on. */
+  | ({ type: 'call' } & FunctionCall)
+  /** More of the arguments of the call that began last. */
+  | { type: 'arguments'; text: string }
 
 export interface AnswerPartsOptions {
   /** How calls are written; null where no tools were offered: then what looks like a call is text. */
@@ -11,6 +17,8 @@ export interface AnswerPartsOptions {
   /** The template has opened the thoughts already. */
   thinking?: boolean
 }
+
+type State = 'begin' | 'reasoning' | 'text' | 'call' | 'arguments' | 'call end'
 
 const OPEN = '<think>'
 const CLOSE = '</think>'
@@ -26,9 +34,10 @@ export const opensThoughts = (prompt: string): boolean => /<think>\s*$/.test(pro
 
 export class AnswerParts {
   private readonly calls: CallFormat | null
-  private state: 'begin' | 'reasoning' | 'text' | 'call'
+  private state: State
   private rest = '' // what no part has yet
   private searched = 0 // characters of it that hold no end of a call
+  private objectEnd = new ObjectEnd() // of the arguments of a call
   private blank = '' // space that is text only if text follows
   private trims: boolean // space in front of what comes next is nobody's
   private ended = false
@@ -66,6 +75,10 @@ export class AnswerParts {
         return this.until(this.calls && CALL_MARKS[this.calls]) && this.enter('call')
       case 'call':
         return this.calls === 'hermes' ? this.hermesCall() : this.lastCall()
+      case 'arguments':
+        return this.arguments()
+      case 'call end':
+        return this.callEnd()
     }
   }
 
@@ -92,7 +105,16 @@ export class AnswerParts {
     return at >= 0
   }
 
+  // Arguments may be long: they are given out as they come once it is plain whose they are.
   private hermesCall(): boolean {
+    const begun = callBegun(this.rest)
+    if (begun) {
+      this.rest = this.rest.slice(begun.length)
+      this.objectEnd = new ObjectEnd()
+      this.state = 'arguments'
+      this.parts.push({ type: 'call', name: begun.name, arguments: '' })
+      return true
+    }
     const at = this.rest.indexOf(CALL_END, Math.max(0, this.searched - CALL_END.length))
     this.searched = this.rest.length
     if (at < 0) return this.lastCall()
@@ -100,6 +122,21 @@ export class AnswerParts {
     this.rest = this.rest.slice(at + CALL_END.length)
     this.call(source, CALL_END)
     return this.enter('text')
+  }
+
+  private arguments(): boolean {
+    const end = this.objectEnd.find(this.rest)
+    const text = end < 0 ? this.rest : this.rest.slice(0, end)
+    this.rest = this.rest.slice(text.length)
+    if (text) this.parts.push({ type: 'arguments', text })
+    if (end >= 0) this.state = 'call end'
+    return end >= 0
+  }
+
+  private callEnd(): boolean {
+    const at = this.rest.indexOf(CALL_END)
+    this.rest = at < 0 ? this.rest.slice(-CALL_END.length) : this.rest.slice(at + CALL_END.length)
+    return at >= 0 && this.enter('text')
   }
 
   private lastCall(): boolean {
@@ -119,7 +156,7 @@ export class AnswerParts {
     this.parts.push({ type: 'text', text: `${this.blank}${mark}${source}${end}` })
   }
 
-  private enter(state: 'reasoning' | 'text' | 'call'): true {
+  private enter(state: State): true {
     this.state = state
     this.trims = true
     this.blank = ''

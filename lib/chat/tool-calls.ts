@@ -18,6 +18,14 @@ export function readCalls(source: string, format: CallFormat): FunctionCall[] {
   return calls.every((call) => call !== undefined) ? calls : []
 }
 
+/** Whose call of Hermes begins here, and where its arguments do; undefined while that is not plain. */
+export function callBegun(text: string): { name: string; length: number } | undefined {
+  const [begin, name] =
+    /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)+")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/.exec(text) ?? []
+  const parsed = name && jsonOf(name)
+  return typeof parsed === 'string' ? { name: parsed, length: begin!.length } : undefined
+}
+
 // name[ARGS]{…}, name[CALL_ID]id[ARGS]{…} or name{…}; several with [TOOL_CALLS] between them.
 function mistralCalls(text: string): FunctionCall[] {
   const calls = text.split('[TOOL_CALLS]').map((part) => {

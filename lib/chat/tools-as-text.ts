@@ -2,13 +2,17 @@
 // form that Hermes, Qwen and many others were trained on.
 import type { TemplateMessage } from './template.ts'
 
-export function withToolsAsText(messages: readonly TemplateMessage[], tools: readonly object[]): TemplateMessage[] {
+type Turn = TemplateMessage & { tool_calls?: unknown }
+
+export function withToolsAsText(messages: readonly Turn[], tools: readonly object[]): TemplateMessage[] {
+  if (tools.length === 0 && !messages.some(({ role, tool_calls }) => role === 'tool' || tool_calls))
+    return [...messages]
   const told = messages.map(turn)
   if (tools.length > 0) addToSystem(told, instructions(tools))
   return joined(told)
 }
 
-function turn({ role, content, tool_calls, ...rest }: TemplateMessage & { tool_calls?: unknown }): TemplateMessage {
+function turn({ role, content, tool_calls, ...rest }: Turn): TemplateMessage {
   if (role === 'tool') return { role: 'user', content: `<tool_response>\n${content}\n</tool_response>` }
   if (!Array.isArray(tool_calls)) return { ...rest, role, content }
   const calls = tool_calls.map((call) => `<tool_call>\n${JSON.stringify(call.function)}\n</tool_call>`)

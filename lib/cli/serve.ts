@@ -40,7 +40,7 @@ const help = `kvasir serve MODEL
   --keys FILE           keys of many tenants, with classes and limits (docs/server.md)
   --cors ORIGIN         pages of this origin may ask; * is any; may be repeated
   --max-queued N        requests that may wait, default 1024
-  --max-body BYTES      of a request, default 8 MB
+  --max-body BYTES      of a request, default 4 MB
   --log-level LEVEL     of the lines on stderr: error, warn, info (default), silent
   --no-page             no page at /\n`
 

@@ -10,10 +10,11 @@ import { openTokenizer } from '../tokenizer/tokenizer.ts'
 import { bindWeights, CheckpointFiles } from './bind-weights.ts'
 import { Engine } from './engine.ts'
 import { Llm } from './llm.ts'
+import { machine, threadsFor } from './machine.ts'
 import { type MemoryOptions, planMemory } from './plan-memory.ts'
 
 export interface LoadOptions extends MemoryOptions {
-  /** Threads that compute. Default: the physical cores that this process may use. */
+  /** Threads that compute. Default: the physical cores that this process may use, within the quota of its cgroup. */
   threads?: number
   /** 'background' gives way to other programs. Default 'normal'. */
   priority?: 'normal' | 'background'
@@ -41,8 +42,9 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   checkOptions(options, OPTIONS)
   const signal = signalOf(options.signal)
   const prefixCache = boolean('prefixCache', options.prefixCache, true)
+  const host = machine()
   const { isa, cores } = native().info()
-  const threads = integer('threads', options.threads, cores, { min: 1, max: 1024 })
+  const threads = integer('threads', options.threads, threadsFor(cores, host), { min: 1, max: 1024 })
   const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
 
   await turn() // the addon was loaded
@@ -52,7 +54,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const checkpoint = await openCheckpoint(path)
   const { config } = checkpoint
   await turn()
-  const memory = planMemory(config, options)
+  const memory = planMemory(config, options, host)
   const files = new CheckpointFiles()
   try {
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
@@ -103,7 +105,10 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         weightBytes: weights.bytes,
         ...(template && { chat: template.format }),
       },
-      release: () => files.close(),
+      release: () => {
+        codec.close()
+        files.close()
+      },
     })
   } catch (error) {
     files.close()

@@ -1,6 +1,5 @@
 // The routes, and what every request passes on its way to them.
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { authorized } from './auth.ts'
@@ -13,6 +12,7 @@ import { completions } from './routes/completions.ts'
 import { embeddings } from './routes/embeddings.ts'
 import { health } from './routes/health.ts'
 import { models } from './routes/models.ts'
+import { responses } from './routes/responses.ts'
 import { tokenize } from './routes/tokenize.ts'
 import type { Ctx, Env, Shared } from './shared.ts'
 
@@ -21,7 +21,7 @@ const STATUS_PATHS = ['/health', '/ready', '/metrics']
 
 export function createApp(shared: Shared): Hono<Env> {
   const app = new Hono<Env>()
-  const { maxBodyBytes, cors: origin } = shared.options
+  const { cors: origin } = shared.options
   app.use('*', logged(shared))
   if (origin.length > 0) app.use('*', cors({ origin: origin as string | string[], maxAge: 600 }))
   app.use('*', async (c, next) => {
@@ -29,24 +29,24 @@ export function createApp(shared: Shared): Hono<Env> {
     await next()
   })
   for (const path of GUARDED) app.use(path, authorized(shared))
-  const tooLarge = () => {
-    throw new ApiError(413, `the body is larger than ${maxBodyBytes} bytes`, { code: 'body_too_large' })
-  }
-  app.use('*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
-
   health(app, shared)
   models(app, shared)
   chat(app, shared)
   completions(app, shared)
+  responses(app, shared)
   embeddings(app, shared)
   tokenize(app, shared)
-  live(app, shared)
-  page(app)
+  if (shared.options.page) {
+    live(app, shared)
+    page(app)
+  }
 
   app.notFound((c) =>
     refuse(c, shared, new ApiError(404, `there is no ${c.req.method} ${c.req.path}`, { code: 'not_found' })),
   )
-  app.onError((error, c) => refuse(c, shared, apiError(error)))
+  // A client that went away while it was still asking: nobody reads the answer, and nothing is wrong with us.
+  const gone = new ApiError(499, 'the client is gone', { code: 'client_gone' })
+  app.onError((error, c) => refuse(c, shared, c.env.incoming.errored ? gone : apiError(error)))
   return app
 }
 

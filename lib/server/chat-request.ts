@@ -1,37 +1,27 @@
 // A request for a chat completion in the words of the library.
 import type { ChatMessage, ChatOptions, TextPart } from '../engine/types.ts'
 import type { Conversation } from './conversation.ts'
-import { ApiError } from './errors.ts'
+import { invalid } from './errors.ts'
 import type { ChatRequest } from './schemas/chat.ts'
+import { formatOf } from './schemas/format.ts'
 import { samplingOptions } from './schemas/sampling.ts'
 import { checkedChoice } from './schemas/tools.ts'
 
 export function chatConversation(request: ChatRequest): Conversation {
   const tools = (request.tools ?? []).map((tool) => tool.function)
   const max_tokens = request.max_completion_tokens ?? request.max_tokens
-  const options: ChatOptions = { ...samplingOptions({ ...request, max_tokens }), ...templateVariables(request) }
-  if (request.top_logprobs != null && !request.logprobs)
-    throw new ApiError(400, 'top_logprobs: needs logprobs to be true', { param: 'top_logprobs', code: 'invalid_value' })
+  const options: ChatOptions = {
+    ...samplingOptions({ ...request, max_tokens }),
+    ...templateVariables(request.reasoning_effort, request.chat_template_kwargs),
+  }
+  if (request.top_logprobs != null && !request.logprobs) throw invalid('top_logprobs', 'needs logprobs to be true')
   if (request.logprobs) options.logprobs = request.top_logprobs ?? true
-  if (request.stream_options != null && !request.stream)
-    throw new ApiError(400, 'stream_options: needs stream to be true', {
-      param: 'stream_options',
-      code: 'invalid_value',
-    })
-  if (request.response_format != null && request.response_format.type !== 'text')
-    throw new ApiError(400, 'response_format: only text is there yet', {
-      param: 'response_format',
-      code: 'unsupported',
-    })
-  const choice = checkedChoice(tools, request.tool_choice)
-  if (choice === 'required' || typeof choice === 'object')
-    throw new ApiError(400, 'tool_choice: only none and auto are there yet', {
-      param: 'tool_choice',
-      code: 'unsupported',
-    })
+  if (request.stream_options != null && !request.stream) throw invalid('stream_options', 'needs stream to be true')
   return {
     messages: request.messages.map(message),
-    ...{ tools, choice, options },
+    ...{ tools, options },
+    choice: checkedChoice(tools, request.tool_choice),
+    format: formatOf(request.response_format, request),
     parallel: request.parallel_tool_calls ?? true,
   }
 }
@@ -54,7 +44,11 @@ function part(value: { type: string; [field: string]: unknown }): TextPart {
   return value as unknown as TextPart
 }
 
-function templateVariables({ reasoning_effort: effort, chat_template_kwargs: own }: ChatRequest): ChatOptions {
+/** What templates know of the effort to think, and variables of their own. */
+export function templateVariables(
+  effort: string | null | undefined,
+  own: Record<string, unknown> | null | undefined,
+): Pick<ChatOptions, 'templateVariables'> {
   const variables = {
     ...(effort != null && { reasoning_effort: effort }),
     ...(effort === 'none' && { enable_thinking: false }),

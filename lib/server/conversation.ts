@@ -4,6 +4,8 @@ import { type AnswerPart, AnswerParts, opensThoughts } from '../chat/answer-part
 import type { ChoiceResult } from '../engine/answer.ts'
 import type { Generation } from '../engine/generation.ts'
 import type { ChatMessage, ChatOptions } from '../engine/types.ts'
+import { forcedCalls } from './forced-calls.ts'
+import type { Format } from './schemas/format.ts'
 import type { FunctionSpec, ToolChoice } from './schemas/tools.ts'
 import type { Model } from './shared.ts'
 
@@ -11,6 +13,8 @@ export interface Conversation {
   messages: ChatMessage[]
   tools: readonly FunctionSpec[]
   choice: ToolChoice
+  /** What a whole answer must be. */
+  format: Format | undefined
   /** False: of several calls in an answer only the first counts. */
   parallel: boolean
   options: ChatOptions
@@ -28,27 +32,39 @@ export interface Call {
   callId(): string
 }
 
-export function converse(llm: Model, { messages, tools, choice, parallel, options }: Conversation): Call {
-  const offered = choice === 'none' ? [] : tools
+export function converse(llm: Model, conversation: Conversation): Call {
+  const { messages, tools, choice, parallel, options } = conversation
+  const offered =
+    choice === 'none' ? [] : typeof choice === 'object' ? tools.filter(({ name }) => name === choice.name) : tools
+  const forced = forcedCalls(tools, choice, parallel)
+  const format = forced?.format ?? conversation.format
   let thinking = false
   const generation = llm.chat(messages, {
     ...options,
+    ...(format && withFormat(format, options)),
     tools: offered.map((spec) => ({ type: 'function', function: withoutNull(spec) })),
     onPrompt: (prompt) => {
       thinking = opensThoughts(prompt)
     },
   })
-  const format = llm.info.chat?.calls ?? 'hermes'
+  const calls = llm.info.chat?.calls ?? 'hermes'
   return {
     generation,
     reader: () => {
-      const parts = new AnswerParts({ calls: offered.length > 0 ? format : null, thinking })
+      if (forced) return forced.reader()
+      if (format) return new AnswerParts({ calls: null })
+      const parts = new AnswerParts({ calls: offered.length > 0 ? calls : null, thinking })
       return parallel ? parts : new OneCall(parts)
     },
     // Templates of Mistral refuse any other length.
     callId: () =>
-      format === 'mistral' ? randomBytes(5).toString('hex').slice(0, 9) : `call_${randomBytes(12).toString('hex')}`,
+      calls === 'mistral' ? randomBytes(5).toString('hex').slice(0, 9) : `call_${randomBytes(12).toString('hex')}`,
   }
+}
+
+/** Options for an answer that is held to a format from its first token on, so that there is no room for thoughts. */
+export function withFormat(format: Format, { templateVariables }: ChatOptions = {}): ChatOptions {
+  return { ...({ format } as ChatOptions), templateVariables: { enable_thinking: false, ...templateVariables } }
 }
 
 /** An answer's parts put together. */
@@ -63,13 +79,14 @@ export function messageOf({ text }: ChoiceResult, call: Call): Message {
   const message: Message = { text: '', reasoning: '', calls: [] }
   for (const part of [...reader.push(text), ...reader.end()]) {
     if (part.type === 'call') message.calls.push({ id: call.callId(), name: part.name, arguments: part.arguments })
+    else if (part.type === 'arguments') message.calls.at(-1)!.arguments += part.text
     else message[part.type] += part.text
   }
   return message
 }
 
 class OneCall implements Reader {
-  private called = false
+  private calls = 0
 
   constructor(private readonly parts: Reader) {}
 
@@ -83,10 +100,8 @@ class OneCall implements Reader {
 
   private first(parts: AnswerPart[]): AnswerPart[] {
     return parts.filter(({ type }) => {
-      if (type !== 'call') return true
-      const first = !this.called
-      this.called = true
-      return first
+      if (type === 'call') this.calls++
+      return this.calls < 2 || (type !== 'call' && type !== 'arguments')
     })
   }
 }

@@ -68,5 +68,10 @@ export function apiError(error: unknown): ApiError {
   return new ApiError(status, message, { ...rest, param, cause: error })
 }
 
+/** 400 for one field. */
+export function invalid(param: string, what: string, code = 'invalid_value'): ApiError {
+  return new ApiError(400, `${param}: ${what}`, { param, code })
+}
+
 /** True for failures that are ours, which belong in the log with their stack. */
 export const isInternal = (error: ApiError): boolean => error.status === 500

@@ -19,7 +19,7 @@ export function createServer(llm: Model, options: ServerOptions = {}): Server {
   return new Server(llm, options)
 }
 
-/** Resolves when the server listens. Rejects with KV_ARGUMENT, or with the system's error where the port is taken. */
+/** Resolves when the server listens. Rejects with KV_ARGUMENT, also where the port is taken. */
 export function serve(llm: Model, options: ServerOptions = {}): Promise<Server> {
   return createServer(llm, options).listen()
 }

@@ -45,8 +45,11 @@ export class Metrics {
     SECONDS_PER_TOKEN,
   )
 
-  constructor(private readonly llm: Model) {
-    this.registry.setDefaultLabels({ model_name: llm.info.name })
+  constructor(
+    private readonly llm: Model,
+    name: string,
+  ) {
+    this.registry.setDefaultLabels({ model_name: name })
     this.gauge('requests_running', 'Sequences that are computed now', ({ running }) => running)
     this.gauge('requests_waiting', 'Sequences that wait in line', ({ waiting }) => waiting)
     this.gauge('kv_cache_usage_ratio', 'Pages of the KV cache that are in use', (load) =>
@@ -58,6 +61,8 @@ export class Metrics {
       'Times that a sequence gave its memory to another',
       ({ preemptions }) => preemptions,
     )
+    this.total('steps_total', 'Steps that the device ran', ({ steps }) => steps)
+    this.total('device_busy_seconds_total', 'Time that the device computed', ({ busyMs }) => busyMs / 1000)
     const prefix = (pick: (stats: NonNullable<EngineLoad['prefixCache']>) => number) => (load: EngineLoad) =>
       load.prefixCache ? pick(load.prefixCache) : 0
     this.total(

@@ -14,7 +14,7 @@ export interface ServerOptions {
   tenants?: readonly TenantOptions[]
   /** Origins of browsers' pages that may read the answers; '*' is any. Default: none but the server's own page. */
   cors?: string | readonly string[]
-  /** Bytes of a request's body. Default 8 MB. */
+  /** Bytes of a request's body. Default 4 MB. */
   maxBodyBytes?: number
   /** Requests that wait while info.maxSequences run; those beyond get 503. Default 1024. */
   maxQueued?: number
@@ -46,7 +46,7 @@ export function checkedOptions(options: ServerOptions, modelName: string): Check
   return {
     ...{ host, names, tenants, cors, logger },
     port: integer('port', options.port, 8080, { min: 0, max: 65535 }),
-    maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes, 8 * 2 ** 20, { min: 1 }),
+    maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes, 4 * 2 ** 20, { min: 1 }),
     maxQueued: integer('maxQueued', options.maxQueued, 1024, { min: 0 }),
     requestTimeoutMs: integer('requestTimeoutMs', options.requestTimeoutMs, 30_000, { min: 1 }),
     stallTimeoutMs: integer('stallTimeoutMs', options.stallTimeoutMs, 60_000, { min: 1 }),

@@ -5,11 +5,13 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { onAbort } from '../engine/aborted.ts'
+import { KvasirError } from '../errors.ts'
 import { createApp } from './app.ts'
 import { Connections } from './connections.ts'
 import { ApiError } from './errors.ts'
 import { Metrics } from './metrics.ts'
 import { checkedOptions, type ServerOptions } from './options.ts'
+import { Pace } from './pace.ts'
 import type { Model, Shared } from './shared.ts'
 import { Tenants } from './tenants.ts'
 
@@ -26,8 +28,10 @@ export class Server {
       llm,
       options: checked,
       tenants: new Tenants(checked.tenants),
-      metrics: new Metrics(llm),
+      metrics: new Metrics(llm, checked.names[0]!),
       logger: checked.logger,
+      pace: new Pace(24),
+      starts: new Pace(2),
       created: Math.floor(Date.now() / 1000),
       routeOf: (path) => (paths.has(path) ? path : path.startsWith('/v1/models/') ? '/v1/models/:id' : 'other'),
       ready: true,
@@ -55,11 +59,14 @@ export class Server {
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
   }
 
-  /** Rejects with the system's error where it cannot listen. */
+  /** Rejects with KV_ARGUMENT where the address or the port cannot be had. */
   async listen(): Promise<this> {
     const { host, port } = this.shared.options
     this.http.listen(port, host)
-    await once(this.http, 'listening')
+    await once(this.http, 'listening').catch((cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? `port ${port} is taken; 0 takes a free one` : cause.message
+      throw new KvasirError('KV_ARGUMENT', `cannot listen at ${host}: ${why}`, { cause })
+    })
     return this
   }
 

@@ -6,6 +6,7 @@ import { ApiError } from './errors.ts'
 import type { Logger, Record } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { CheckedOptions } from './options.ts'
+import type { Pace } from './pace.ts'
 import type { Tenant, Tenants } from './tenants.ts'
 
 /** What the server needs of a model. */
@@ -27,6 +28,9 @@ export interface Shared {
   readonly tenants: Tenants
   readonly metrics: Metrics
   readonly logger: Logger
+  /** Of pieces that are written, and of requests that begin. */
+  readonly pace: Pace
+  readonly starts: Pace
   /** Seconds since 1970 at which the server was made: the `created` of its model. */
   readonly created: number
   /** The route of a path, of which there are few; for metrics. */

@@ -2,6 +2,7 @@
 // in the stream.
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { apiError, isInternal } from './errors.ts'
+import type { Pace } from './pace.ts'
 import type { Ctx, Shared } from './shared.ts'
 import { EventStream } from './sse.ts'
 
@@ -16,7 +17,7 @@ export async function streamed<P>(
   const first = await pieces.next()
   const events = new EventStream(c, shared.options.stallTimeoutMs)
   try {
-    await write(events, following(first, pieces))
+    await write(events, following(shared.pace, first, pieces))
   } catch (cause) {
     const error = apiError(cause)
     c.var.record.error = error
@@ -27,6 +28,9 @@ export async function streamed<P>(
   return RESPONSE_ALREADY_SENT
 }
 
-async function* following<P>(first: IteratorResult<P>, rest: AsyncIterator<P>): AsyncGenerator<P> {
-  for (let next = first; !next.done; next = await rest.next()) yield next.value
+async function* following<P>(pace: Pace, first: IteratorResult<P>, rest: AsyncIterator<P>): AsyncGenerator<P> {
+  for (let next = first; !next.done; next = await rest.next()) {
+    await pace.turn()
+    yield next.value
+  }
 }

@@ -87,6 +87,12 @@ Napi::Error js_error(Napi::Env env, const std::exception& error) {
   return result;
 }
 
+void give_free_memory_back() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 namespace {
 
 // glibc raises the size from which it maps a block of its own each time such a block is freed, up to 32 MB; from then on

@@ -3,9 +3,8 @@
 // A step is copied in and its result copied out; between the two no JavaScript value is touched.
 #include "native/executor/executor.h"
 
-#include <sys/resource.h>
-
 #include "native/base/cpu_count.h"
+#include "native/base/system.h"
 #include "native/binding/model.h"
 
 namespace kvasir::binding {
@@ -71,8 +70,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     return DefineClass(
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
-         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
-         InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::release>("release"),
+         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
@@ -137,6 +136,10 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     });
   }
 
+  void release(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { executor()->release(ids_of(info[0], "release")); });
+  }
+
   Napi::Value add_program(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       return Napi::Number::New(info.Env(), executor()->add_program(program_of(info[0])));
@@ -152,6 +155,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
         [executor]() mutable {
           if (executor) executor->stop();
           executor.reset();
+          give_free_memory_back();
           return true;
         },
         [](Napi::Env env, bool&) { return env.Undefined(); });
@@ -190,11 +194,7 @@ Napi::Value info_object(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value peak_memory(const Napi::CallbackInfo& info) {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return Napi::Number::New(info.Env(), static_cast<double>(usage.ru_maxrss) * 1024);
-}
+Napi::Value peak_memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kvasir::peak_memory()); }
 
 }  // namespace
 

@@ -12,6 +12,9 @@ namespace {
 
 using Shared = std::shared_ptr<tokenizer::Tokenizer>;
 
+// What the functions of one JavaScript object share; empty after close().
+using Held = std::shared_ptr<Shared>;
+
 struct Source {
   bool json = false;
   std::shared_ptr<MappedFile> file;
@@ -111,13 +114,14 @@ Napi::Value encode(const Napi::CallbackInfo& info, const Shared& shared) {
     KV_CHECK(info[0].IsString(), "KV_ARGUMENT", "encode: expected a text");
     std::string text = info[0].As<Napi::String>().Utf8Value();
     const bool add_special = info[1].ToBoolean(), parse_special = info[2].ToBoolean();
+    const std::string mark = info[3].IsString() ? info[3].As<Napi::String>().Utf8Value() : std::string();
     using Ids = std::vector<int32_t>;
     return run_async<Ids>(
         info.Env(),
-        [shared, text = std::move(text), add_special, parse_special] {
+        [shared, text = std::move(text), add_special, parse_special, mark] {
           // Lone surrogates: engines differ in what they make of them.
           const bool valid = tokenizer::valid_utf8(text) == text.size();
-          return shared->encode(valid ? text : tokenizer::repair_utf8(text), add_special, parse_special);
+          return shared->encode(valid ? text : tokenizer::repair_utf8(text), add_special, parse_special, mark);
         },
         [](Napi::Env env, Ids& ids) -> Napi::Value {
           auto array = Napi::Int32Array::New(env, ids.size());
@@ -148,6 +152,13 @@ Napi::Value id_of_token(const Napi::CallbackInfo& info, const Shared& shared) {
   });
 }
 
+Napi::Value control_tokens(const Napi::CallbackInfo& info, const Shared& shared) {
+  auto texts = Napi::Array::New(info.Env());
+  for (const std::string& text : shared->control_texts())
+    texts.Set(texts.Length(), Napi::String::New(info.Env(), text));
+  return texts;
+}
+
 Napi::Value is_special(const Napi::CallbackInfo& info, const Shared& shared) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     KV_CHECK(info[0].IsNumber(), "KV_ARGUMENT", "isSpecial: expected a token id");
@@ -155,20 +166,30 @@ Napi::Value is_special(const Napi::CallbackInfo& info, const Shared& shared) {
   });
 }
 
-// The tokenizer lives as long as one of the functions that share it.
+// The tokenizer lives until close(), or as long as one of the functions that share it; what is being encoded is finished.
 Napi::Value wrap(Napi::Env env, Shared& shared) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("vocabSize", shared->bpe.vocab.size());
   object.Set("bos", shared->bos);
   object.Set("eos", shared->eos);
+  const Held held = std::make_shared<Shared>(std::move(shared));
   const auto method = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&, const Shared&)) {
-    object.Set(name, Napi::Function::New(
-                         env, [shared, call](const Napi::CallbackInfo& info) { return call(info, shared); }, name));
+    const auto checked = [held, call](const Napi::CallbackInfo& info) {
+      return guarded(info.Env(), [&] {
+        const Shared alive = *held;
+        KV_CHECK(alive, "KV_DISPOSED", "the tokenizer was closed");
+        return call(info, alive);
+      });
+    };
+    object.Set(name, Napi::Function::New(env, checked, name));
   };
   method("encode", encode);
   method("decode", decode);
   method("idOf", id_of_token);
   method("isSpecial", is_special);
+  method("controlTokens", control_tokens);
+  object.Set("close", Napi::Function::New(
+                          env, [held](const Napi::CallbackInfo&) { held->reset(); }, "close"));
   return object;
 }
 

@@ -1,31 +1,47 @@
-// Family A: kernels for every card from compute capability 8.0 on. Row-major arrays; bf16 as its bits.
+// Family A: kernels for every card from compute capability 8.0 on. Each takes one argument; contract.h says what it is and
+// with which grid it runs, native/ops what it computes.
 #pragma once
 
+#include "native/cuda/contract.h"
 #include "native/cuda/ptx.h"
+#include "native/cuda/tiles.h"
 
-// y[i] = x[i] / sqrt(mean(x[i]²) + eps) · w.  x [rows, dim] f32, w [dim] f32, dim a multiple of 4.
-// A block of 128 threads for each row; 16 bytes of shared memory.
-extern "C" __global__ void rms_norm_f32(const float* x, const float* w, float* y, int dim, float eps);
-extern "C" __global__ void rms_norm_bf16(const float* x, const float* w, uint16_t* y, int dim, float eps);
+// name, type of the argument
+#define KVASIR_LINEAR_KERNELS(X, format)        \
+  X(linear_##format##_narrow, ::kvasir::Linear) \
+  X(linear_##format##_wide, ::kvasir::Linear)
 
-// y = silu(x[:, :dim]) · x[:, dim:].  x [rows, 2·dim] f32, y [rows, dim] bf16, dim a multiple of 8.
-// Grid (dim / 8 / 128 rounded up, rows), blocks of 128 threads.
-extern "C" __global__ void swiglu_bf16(const float* x, uint16_t* y, int dim);
+#define KVASIR_CUDA_KERNELS(X)                             \
+  X(copy_pages, ::kvasir::cuda::CopyPages)                 \
+  X(embed, ::kvasir::Embed)                                \
+  X(rms_norm, ::kvasir::RmsNorm)                           \
+  X(quantize, ::kvasir::Quantize)                          \
+  X(swiglu, ::kvasir::SwiGlu)                              \
+  X(add, ::kvasir::Add)                                    \
+  X(linear_f32, ::kvasir::Linear)                          \
+  X(linear_f16, ::kvasir::Linear)                          \
+  X(linear_bf16, ::kvasir::Linear)                         \
+  KVASIR_LINEAR_KERNELS(X, q8_0)                           \
+  KVASIR_LINEAR_KERNELS(X, q4_0)                           \
+  KVASIR_LINEAR_KERNELS(X, q4_1)                           \
+  KVASIR_LINEAR_KERNELS(X, q5_0)                           \
+  KVASIR_LINEAR_KERNELS(X, q5_1)                           \
+  KVASIR_LINEAR_KERNELS(X, q4_k)                           \
+  KVASIR_LINEAR_KERNELS(X, q5_k)                           \
+  KVASIR_LINEAR_KERNELS(X, q6_k)                           \
+  X(rope_table, ::kvasir::RopeTable)                       \
+  X(rope_kv, ::kvasir::RopeKv)                             \
+  X(attention_decode, ::kvasir::cuda::PagedAttention)      \
+  X(attention_merge, ::kvasir::cuda::PagedAttention)       \
+  X(attention_prefill_64, ::kvasir::cuda::PagedAttention)  \
+  X(attention_prefill_128, ::kvasir::cuda::PagedAttention) \
+  X(sample, ::kvasir::cuda::DeviceSample)                  \
+  X(pool, ::kvasir::cuda::DevicePool)
 
-// y [M, N] f32 = a [M, K] · bᵀ, b [N, K].  Grid (N / 64, M / 64, rounded up), blocks of 128 threads, kGemmShared bytes.
-// K is a multiple of 8 (gemm_s8: of 32), M and N are any.
-constexpr int kGemmShared = 3 * 2 * 64 * 64;
-extern "C" __global__ void gemm_bf16(const uint16_t* a, const uint16_t* b, float* y, int M, int N, int K);
+namespace kvasir::cuda {
 
-// The same for 8-bit integers with a scale for each group of 32 columns: q8_0 weights and act8 activations. The sum of a
-// group is exact; groups are added in ascending order, each by one fma of the sum and the product of its scales.
-extern "C" __global__ void gemm_s8(const int8_t* a, const float* a_scale, const int8_t* b, const float* b_scale,
-                                   float* y, int M, int N, int K);
+#define KVASIR_DECLARE(name, Op) extern "C" __global__ void name(const __grid_constant__ Op);
+KVASIR_CUDA_KERNELS(KVASIR_DECLARE)
+#undef KVASIR_DECLARE
 
-// y [queries, heads, D] f32 = softmax(q · kᵀ · scale) · v, where query i sees keys 0 .. keys − queries + i.
-// q [queries, heads, D], k and v [keys, kv_heads, D], bf16; keys ≥ queries, kv_heads divides heads.
-// Grid (queries / 64 rounded up, heads), blocks of 128 threads, 3 · 64 · D · 2 bytes.
-extern "C" __global__ void attention_prefill_64(const uint16_t* q, const uint16_t* k, const uint16_t* v, float* y,
-                                                int queries, int keys, int heads, int kv_heads, float scale);
-extern "C" __global__ void attention_prefill_128(const uint16_t* q, const uint16_t* k, const uint16_t* v, float* y,
-                                                 int queries, int keys, int heads, int kv_heads, float scale);
+}  // namespace kvasir::cuda

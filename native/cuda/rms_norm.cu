@@ -1,46 +1,47 @@
-// rms_norm: a row to a block. Reads x twice; the second time it comes from the cache.
+// rms_norm: a row to a block. The mean of squares takes sixteen partial sums in ascending order and then their tree, as on
+// every device: half a warp adds up what the block has brought near.
 #include "native/cuda/kernels.h"
-#include "native/cuda/reduce.h"
+#include "native/cuda/numbers.h"
 
-using namespace kvasir::cuda;
-
+namespace kvasir::cuda {
 namespace {
 
-__device__ __forceinline__ void store4(float* y, const float* v) { store16(y, v); }
-__device__ __forceinline__ void store4(uint16_t* y, const float* v) {
-  auto* pairs = reinterpret_cast<uint32_t*>(y);
-  pairs[0] = pack_bf16(v[0], v[1]);
-  pairs[1] = pack_bf16(v[2], v[3]);
-}
-
-template <typename Out>
-__device__ __forceinline__ void rms_norm(const float* x, const float* w, Out* y, int dim, float eps) {
-  const size_t row = static_cast<size_t>(blockIdx.x) * dim;
+// Σx² by the first 16 lanes; `x` [dim].
+__device__ __forceinline__ float sum_of_squares(const float* x, int dim) {
+  constexpr int kAhead = 8;  // loads in flight
+  const int lane = static_cast<int>(threadIdx.x % 16);
   float sum = 0.0f;
-  for (int i = threadIdx.x * 4; i < dim; i += 512) {
-    float v[4];
-    load16(v, x + row + i);
-    for (int j = 0; j < 4; ++j) sum = fmaf(v[j], v[j], sum);
+  int i = lane;
+  for (; i + 16 * (kAhead - 1) < dim; i += 16 * kAhead) {
+    float v[kAhead];
+#pragma unroll
+    for (int j = 0; j < kAhead; ++j) v[j] = x[i + 16 * j];
+#pragma unroll
+    for (int j = 0; j < kAhead; ++j) sum = fmaf(v[j], v[j], sum);
   }
-  const float mean = block_sum(sum, reinterpret_cast<float*>(shared_memory())) / static_cast<float>(dim);
-  const float by = 1.0f / sqrtf(mean + eps);
-  for (int i = threadIdx.x * 4; i < dim; i += 512) {
-    float v[4], scale[4];
-    load16(v, x + row + i);
-    load16(scale, w + i);
-    for (int j = 0; j < 4; ++j) v[j] = v[j] * by * scale[j];
-    store4(y + row + i, v);
-  }
+  for (; i < dim; i += 16) sum = fmaf(x[i], x[i], sum);
+  return sum_over<16>(sum);
 }
 
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(128)
-    rms_norm_f32(const float* x, const float* w, float* y, int dim, float eps) {
-  rms_norm(x, w, y, dim, eps);
+extern "C" __global__ void __launch_bounds__(kRowThreads) rms_norm(const __grid_constant__ RmsNorm op) {
+  const int row = static_cast<int>(blockIdx.x), dim = op.y.dim;
+  const float* x = op.x.f32(op.index ? op.index[row] : row);
+  auto* shared = reinterpret_cast<float*>(shared_memory());
+  if (threadIdx.x < 32) {
+    const float sum = sum_of_squares(x, dim);  // the upper half of the warp does the same again
+    if (threadIdx.x == 0) *shared = 1.0f / sqrtf(sum / static_cast<float>(dim) + op.eps);
+  }
+  __syncthreads();
+  const float by = *shared;
+  for (int i = static_cast<int>(threadIdx.x); i < dim; i += kRowThreads) {
+    const float value = x[i] * by * op.w[i];
+    if (op.y.dtype == Dtype::act8)
+      quantize_group(value, op.y, row, i);
+    else
+      op.y.f32(row)[i] = value;
+  }
 }
 
-extern "C" __global__ void __launch_bounds__(128)
-    rms_norm_bf16(const float* x, const float* w, uint16_t* y, int dim, float eps) {
-  rms_norm(x, w, y, dim, eps);
-}
+}  // namespace kvasir::cuda

@@ -1,9 +1,5 @@
 #include "native/executor/executor.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <chrono>
@@ -64,7 +60,18 @@ void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt)
   KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
+  queue_.push_back(
+      {.words = {}, .pages = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
+  changed_.notify_one();
+}
+
+void Executor::release(std::vector<int32_t> pages) {
+  for (const int32_t page : pages)
+    KV_CHECK(page >= 0 && page < kv_.pages, "KV_NATIVE", "release: page ", page, " of ", kv_.pages);
+  if (pages.empty()) return;
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
+  queue_.push_back({.words = {}, .pages = std::move(pages), .slot = 0, .params = {}, .prompt = {}, .done = {}});
   changed_.notify_one();
 }
 
@@ -82,7 +89,8 @@ int Executor::add_program(std::shared_ptr<const Program> program) {
 void Executor::submit(std::vector<int32_t> words, Done done) {
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = std::move(words), .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
+  queue_.push_back(
+      {.words = std::move(words), .pages = {}, .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
   changed_.notify_one();
 }
 
@@ -107,7 +115,7 @@ ExecutorStats Executor::stats() const {
 }
 
 void Executor::serve() {
-  if (options_.background) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
+  if (options_.background) lower_priority();
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
@@ -115,6 +123,11 @@ void Executor::serve() {
     Job job = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
+    if (!job.pages.empty()) {
+      forget_pages(job.pages);
+      lock.lock();
+      continue;
+    }
     if (!job.done) {
       std::sort(job.prompt.begin(), job.prompt.end());
       job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
@@ -181,6 +194,16 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
                              .profile = profile_ && words[0] == 0 ? &*profile_ : nullptr};
   team_->run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
+}
+
+// Neighbours together, so that what two pages of the cache share of a page of the system goes, too.
+void Executor::forget_pages(std::vector<int32_t>& pages) {
+  std::sort(pages.begin(), pages.end());
+  for (size_t begin = 0, end; begin < pages.size(); begin = end) {
+    end = begin + 1;
+    while (end < pages.size() && pages[end] == pages[end - 1] + 1) ++end;
+    kv_memory_.forget(kv_.head_page(0, pages[begin], 0), kv_.page_bytes() * (end - begin));
+  }
 }
 
 void Executor::copy_page(int from, int to) {

@@ -47,6 +47,9 @@ class Executor {
   void open(int slot, SamplerParams params, std::vector<int32_t> prompt);
   void submit(std::vector<int32_t> words, Done done);
 
+  // The memory of these pages of the KV cache goes back to the system, after what is queued.
+  void release(std::vector<int32_t> pages);
+
   // Makes one more program for the steps to come; returns its number. Throws as the constructor does.
   int add_program(std::shared_ptr<const Program> program);
 
@@ -62,6 +65,7 @@ class Executor {
  private:
   struct Job {
     std::vector<int32_t> words;  // a step, or, when `done` is empty:
+    std::vector<int32_t> pages;  // pages to give back, or, when there are none:
     int slot = 0;                // a slot to open
     SamplerParams params;
     std::vector<int32_t> prompt;
@@ -72,6 +76,7 @@ class Executor {
   std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
+  void forget_pages(std::vector<int32_t>& pages);
 
   const ExecutorOptions options_;
   const std::shared_ptr<const Weights> weights_;

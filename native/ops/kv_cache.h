@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "native/base/dtype.h"
+#include "native/base/host_device.h"
 
 namespace kvasir {
 
@@ -26,24 +27,24 @@ struct KvCache {
   int32_t kv_heads = 0;
   int32_t head_dim = 0;
 
-  int64_t row_bytes() const { return dtype == Dtype::kv8 ? head_dim : row_of(dtype) * head_dim; }
-  int64_t head_page_bytes() const {
+  KV_HOST_DEVICE int64_t row_bytes() const { return dtype == Dtype::kv8 ? head_dim : row_of(dtype) * head_dim; }
+  KV_HOST_DEVICE int64_t head_page_bytes() const {
     return kPageTokens * (2 * row_bytes() + (dtype == Dtype::kv8 ? 2 * int64_t{sizeof(float)} : 0));
   }
-  int64_t page_bytes() const { return head_page_bytes() * kv_heads * layers; }
-  int64_t bytes() const { return page_bytes() * pages; }
-  uint8_t* head_page(int layer, int page, int head) const {
+  KV_HOST_DEVICE int64_t page_bytes() const { return head_page_bytes() * kv_heads * layers; }
+  KV_HOST_DEVICE int64_t bytes() const { return page_bytes() * pages; }
+  KV_HOST_DEVICE uint8_t* head_page(int layer, int page, int head) const {
     return base + ((int64_t{page} * layers + layer) * kv_heads + head) * head_page_bytes();
   }
-  uint8_t* keys(uint8_t* head_page) const { return head_page; }
-  uint8_t* values(uint8_t* head_page) const { return head_page + kPageTokens * row_bytes(); }
-  float* key_scales(uint8_t* head_page) const {
+  KV_HOST_DEVICE uint8_t* keys(uint8_t* head_page) const { return head_page; }
+  KV_HOST_DEVICE uint8_t* values(uint8_t* head_page) const { return head_page + kPageTokens * row_bytes(); }
+  KV_HOST_DEVICE float* key_scales(uint8_t* head_page) const {
     return reinterpret_cast<float*>(head_page + 2 * kPageTokens * row_bytes());
   }
-  float* value_scales(uint8_t* head_page) const { return key_scales(head_page) + kPageTokens; }
+  KV_HOST_DEVICE float* value_scales(uint8_t* head_page) const { return key_scales(head_page) + kPageTokens; }
 
  private:
-  static constexpr int64_t row_of(Dtype dtype) { return dtype == Dtype::f32 ? 4 : 2; }
+  KV_HOST_DEVICE static constexpr int64_t row_of(Dtype dtype) { return dtype == Dtype::f32 ? 4 : 2; }
 };
 
 }  // namespace kvasir

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "native/base/dtype.h"
+#include "native/base/host_device.h"
 
 namespace kvasir {
 
@@ -30,10 +31,12 @@ struct Rows {
   int32_t dim = 0;
   int64_t stride = 0;
 
-  float* f32(int64_t row) const { return reinterpret_cast<float*>(data + row * stride); }
-  int8_t* q(int64_t row) const { return reinterpret_cast<int8_t*>(data + row * stride); }
-  float* scale(int64_t row) const { return reinterpret_cast<float*>(data + row * stride + dim); }
-  int32_t* sum(int64_t row) const { return reinterpret_cast<int32_t*>(data + row * stride + dim + dim / 8); }
+  KV_HOST_DEVICE float* f32(int64_t row) const { return reinterpret_cast<float*>(data + row * stride); }
+  KV_HOST_DEVICE int8_t* q(int64_t row) const { return reinterpret_cast<int8_t*>(data + row * stride); }
+  KV_HOST_DEVICE float* scale(int64_t row) const { return reinterpret_cast<float*>(data + row * stride + dim); }
+  KV_HOST_DEVICE int32_t* sum(int64_t row) const {
+    return reinterpret_cast<int32_t*>(data + row * stride + dim + dim / 8);
+  }
 };
 
 constexpr int32_t kGroup = 32;  // values that share one activation scale

@@ -7,10 +7,9 @@
 
 #include "native/ops/attention.h"
 #include "native/ops/rows.h"
+#include "native/ops/sample_result.h"
 
 namespace kvasir {
-
-constexpr int kMaxTopLogprobs = 20;
 
 // How a sequence chooses its tokens; field names as in the API.
 struct SamplerParams {
@@ -33,15 +32,6 @@ struct SequenceSlot {
   std::vector<std::pair<int32_t, int32_t>> counts;  // token → times generated, sorted by token
   std::vector<int32_t> prompt;                      // distinct prompt tokens, sorted; kept only under a penalty
   std::vector<float> pooled;                        // running sum for mean pooling
-};
-
-struct SampleResult {
-  int32_t id = -1;
-  float logprob = 0;  // natural log of the model's own probability of `id` (before temperature and filters)
-  bool stop = false;  // id is one of the slot's stop tokens
-  int32_t top_count = 0;
-  int32_t top_id[kMaxTopLogprobs];
-  float top_logprob[kMaxTopLogprobs];
 };
 
 // sample: one result per row. A row whose target ≥ 0 is scored, not sampled: its id is the target. The draw for a row

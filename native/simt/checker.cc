@@ -106,7 +106,7 @@ bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thr
     machine_.report.add("misaligned",
                         text(verb, " of ", bytes, " bytes at ", region->name, "+", address - region->data));
   const size_t offset = address - region->data;
-  if (site) lint_.note(thread, site, offset, bytes, region->is_shared, kind != Access::read);
+  if (site) lint_.note(thread, site, offset, bytes, region->is_shared ? nullptr : &region->name, kind != Access::read);
   const uint32_t now = clock(thread)[thread.id];
   for (size_t g = offset / region->granule; g <= (offset + bytes - 1) / region->granule; ++g) {
     Shadow& shadow = region->shadow[g];
@@ -137,14 +137,15 @@ bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thr
   return true;
 }
 
-void Checker::begin_copy(uint32_t to, Thread& thread, const void* site) {
-  if (!access(machine_.shared + to, 16, Access::write, thread, site)) return;
-  for (size_t g = to / shared_.granule; g <= (to + 15u) / shared_.granule; ++g) shared_.shadow[g].in_flight = true;
+void Checker::begin_copy(uint32_t to, int size, Thread& thread, const void* site) {
+  if (!access(machine_.shared + to, size, Access::write, thread, site)) return;
+  for (size_t g = to / shared_.granule; g <= (to + size - 1u) / shared_.granule; ++g)
+    shared_.shadow[g].in_flight = true;
 }
 
 // From here the copy is a write of the thread that waited for it.
-void Checker::end_copy(uint32_t to, Thread& thread) {
-  for (size_t g = to / shared_.granule; g <= (to + 15u) / shared_.granule; ++g) {
+void Checker::end_copy(uint32_t to, int size, Thread& thread) {
+  for (size_t g = to / shared_.granule; g <= (to + size - 1u) / shared_.granule; ++g) {
     Shadow& shadow = shared_.shadow[g];
     shadow.in_flight = false;
     shadow.writer = static_cast<uint16_t>(thread.id);

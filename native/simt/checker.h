@@ -50,8 +50,8 @@ class Checker {
   // False: out of bounds, and the access must not be made.
   bool access(const void* address, size_t bytes, Access kind, Thread& thread, const void* site);
 
-  void begin_copy(uint32_t to, Thread& thread, const void* site);
-  void end_copy(uint32_t to, Thread& thread);
+  void begin_copy(uint32_t to, int size, Thread& thread, const void* site);
+  void end_copy(uint32_t to, int size, Thread& thread);
 
   void release(Thread& thread, std::vector<uint32_t>& clock);  // clock := max(clock, the thread's), a new epoch begins
   void acquire(Thread& thread, const std::vector<uint32_t>& clock);

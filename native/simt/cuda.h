@@ -13,9 +13,11 @@
 #define __global__
 #define __device__
 #define __forceinline__ inline __attribute__((always_inline))
+#define __grid_constant__
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
 
+using std::isfinite;
 using std::max;
 using std::min;
 using dim3 = kvasir::simt::Dim3;
@@ -51,6 +53,15 @@ T __shfl_up_sync(unsigned mask, T value, unsigned lanes) {
 inline unsigned __ballot_sync(unsigned mask, int predicate) { return kvasir::simt::ballot(mask, predicate != 0); }
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) == mask; }
+
+inline float __int_as_float(int bits) { return __builtin_bit_cast(float, bits); }
+inline int __float_as_int(float value) { return __builtin_bit_cast(int, value); }
+inline float __uint_as_float(unsigned bits) { return __builtin_bit_cast(float, bits); }
+inline unsigned __float_as_uint(float value) { return __builtin_bit_cast(unsigned, value); }
+// To nearest, ties to even; NaN gives 0.
+inline int __float2int_rn(float value) { return value == value ? static_cast<int>(std::nearbyintf(value)) : 0; }
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline int __ffs(int bits) { return __builtin_ffs(bits); }
 
 template <typename T>
 T atomicAdd(T* address, T value) {

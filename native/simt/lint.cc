@@ -23,14 +23,15 @@ uint64_t conflicts(const std::vector<std::pair<int, size_t>>& offsets, int first
 
 }  // namespace
 
-void Lint::note(const Thread& thread, const void* site, size_t offset, size_t bytes, bool shared, bool writes) {
+void Lint::note(const Thread& thread, const void* site, size_t offset, size_t bytes, const std::string* buffer,
+                bool writes) {
   Site& at = sites_[{thread.id >> 5, site}];
   const int lane = thread.id & 31;
   const uint32_t index = at.executed[lane]++;
   if (index >= at.requests.size()) at.requests.resize(index + 1);
   Request& request = at.requests[index];
   request.bytes = bytes;
-  request.shared = shared;
+  request.buffer = buffer;
   request.writes = writes;
   request.offsets.emplace_back(lane, offset);
 }
@@ -38,7 +39,7 @@ void Lint::note(const Thread& thread, const void* site, size_t offset, size_t by
 void Lint::count(Request& request) {
   if (request.offsets.empty()) return;
   const size_t lanes = request.offsets.size(), bytes = request.bytes;
-  if (request.shared) {
+  if (!request.buffer) {
     ++counters_.shared_requests;
     const int together = bytes <= kWord ? 32 : static_cast<int>(32 * kWord / bytes);
     for (int lane = 0; lane < 32; lane += together)
@@ -51,7 +52,10 @@ void Lint::count(Request& request) {
   for (const auto& [lane, offset] : request.offsets)
     for (size_t s = offset / kSector; s <= (offset + bytes - 1) / kSector; ++s) sectors.push_back(s);
   std::sort(sectors.begin(), sectors.end());
-  counters_.global_sectors += std::unique(sectors.begin(), sectors.end()) - sectors.begin();
+  const auto count = static_cast<uint64_t>(std::unique(sectors.begin(), sectors.end()) - sectors.begin());
+  counters_.global_sectors += count;
+  Traffic& traffic = counters_.buffers[*request.buffer];
+  (request.writes ? traffic.sectors_written : traffic.sectors_read) += count;
 }
 
 void Lint::end_block() {

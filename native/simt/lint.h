@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,14 +18,17 @@ namespace kvasir::simt {
 class Lint {
  public:
   explicit Lint(Counters& counters) : counters_(counters) {}
-  void note(const Thread& thread, const void* site, size_t offset, size_t bytes, bool shared, bool writes);
+  // `buffer`: the name of the global buffer, null for shared memory.
+  void note(const Thread& thread, const void* site, size_t offset, size_t bytes, const std::string* buffer,
+            bool writes);
   void end_block();
 
  private:
   struct Request {
     std::vector<std::pair<int, size_t>> offsets;  // lane, offset
     size_t bytes = 0;
-    bool shared = false, writes = false;
+    const std::string* buffer = nullptr;
+    bool writes = false;
   };
   struct Site {
     uint32_t executed[32] = {};  // times, by lane

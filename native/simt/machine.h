@@ -20,7 +20,8 @@ struct Dim3 {
 struct AsyncCopy {
   uint32_t to;  // offset in shared memory
   const unsigned char* from;
-  int bytes;  // of 16; the rest becomes zero
+  int bytes;  // of `size`; the rest becomes zero
+  int size;
   int group;
 };
 

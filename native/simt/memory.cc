@@ -8,10 +8,14 @@
 namespace kvasir::simt {
 namespace {
 
-void complete(Machine& machine, Thread& thread, const AsyncCopy& copy) {
-  if (machine.checker) machine.checker->end_copy(copy.to, thread);
+void finish(Machine& machine, const AsyncCopy& copy) {
   std::memcpy(machine.shared + copy.to, copy.from, copy.bytes);
-  std::memset(machine.shared + copy.to + copy.bytes, 0, 16 - copy.bytes);
+  std::memset(machine.shared + copy.to + copy.bytes, 0, copy.size - copy.bytes);
+}
+
+void complete(Machine& machine, Thread& thread, const AsyncCopy& copy) {
+  if (machine.checker) machine.checker->end_copy(copy.to, copy.size, thread);
+  finish(machine, copy);
 }
 
 bool check(const void* address, size_t bytes, Access kind, const void* site) {
@@ -22,6 +26,22 @@ bool check(const void* address, size_t bytes, Access kind, const void* site) {
 // What the compiler moves as a block: byte by byte, and not in the lint.
 void check_range(const void* address, size_t bytes, Access kind) {
   for (size_t i = 0; i < bytes; ++i) check(static_cast<const char*>(address) + i, 1, kind, nullptr);
+}
+
+// The hardware may finish a copy at any time up to the wait: at once or as late as possible, by seed.
+void begin_copy(uint32_t to, const void* from, int bytes, int size, const void* site) {
+  Machine& machine = Machine::now();
+  Thread& thread = machine.thread();
+  if (to + size > machine.launched.shared_bytes) {
+    machine.report.add("bounds", "cp.async writes past the end of shared memory");
+    return;
+  }
+  if (bytes && !check(from, bytes, Access::read, site)) return;
+  // Another site for the other side of the copy.
+  if (machine.checker) machine.checker->begin_copy(to, size, thread, static_cast<const char*>(site) + 1);
+  const AsyncCopy copy{to, static_cast<const unsigned char*>(from), bytes, size, thread.groups};
+  if (machine.launched.seed && machine.random() % 2) finish(machine, copy);
+  thread.copies.push_back(copy);
 }
 
 }  // namespace
@@ -38,24 +58,11 @@ uint32_t shared_offset(const void* pointer) {
 void barrier_sync(int barrier, int threads) { Machine::now().arrive(barrier, threads, true); }
 void barrier_arrive(int barrier, int threads) { Machine::now().arrive(barrier, threads, false); }
 
-// The hardware may finish a copy at any time up to the wait: at once or as late as possible, by seed.
 __attribute__((noinline)) void copy_async16(uint32_t to, const void* from, int bytes) {
-  Machine& machine = Machine::now();
-  Thread& thread = machine.thread();
-  if (to + 16 > machine.launched.shared_bytes) {
-    machine.report.add("bounds", "cp.async writes past the end of shared memory");
-    return;
-  }
-  const void* site = __builtin_return_address(0);
-  if (bytes && !check(from, bytes, Access::read, site)) return;
-  // Another site for the other side of the copy.
-  if (machine.checker) machine.checker->begin_copy(to, thread, static_cast<const char*>(site) + 1);
-  const AsyncCopy copy{to, static_cast<const unsigned char*>(from), bytes, thread.groups};
-  if (machine.launched.seed && machine.random() % 2) {
-    std::memcpy(machine.shared + to, copy.from, bytes);
-    std::memset(machine.shared + to + bytes, 0, 16 - bytes);
-  }
-  thread.copies.push_back(copy);
+  begin_copy(to, from, bytes, 16, __builtin_return_address(0));
+}
+__attribute__((noinline)) void copy_async4(uint32_t to, const void* from, int bytes) {
+  begin_copy(to, from, bytes, 4, __builtin_return_address(0));
 }
 
 void copy_commit() { ++Machine::now().thread().groups; }
@@ -71,8 +78,25 @@ void copy_wait(int groups) {
 __attribute__((noinline)) void load16(void* to, const void* from) {
   if (check(from, 16, Access::read, __builtin_return_address(0))) std::memcpy(to, from, 16);
 }
+__attribute__((noinline)) void load8(void* to, const void* from) {
+  if (check(from, 8, Access::read, __builtin_return_address(0))) std::memcpy(to, from, 8);
+}
 __attribute__((noinline)) void store16(void* to, const void* from) {
   if (check(to, 16, Access::write, __builtin_return_address(0))) std::memcpy(to, from, 16);
+}
+// An address past the end is reported and reads as zeros.
+static void read_shared(void* to, uint32_t from, int bytes, const void* site) {
+  const unsigned char* at = Machine::now().shared + from;
+  std::memset(to, 0, bytes);
+  if (check(at, bytes, Access::read, site)) std::memcpy(to, at, bytes);
+}
+__attribute__((noinline)) uint32_t load_shared(uint32_t from) {
+  uint32_t word;
+  read_shared(&word, from, 4, __builtin_return_address(0));
+  return word;
+}
+__attribute__((noinline)) void load_shared16(uint32_t* to, uint32_t from) {
+  read_shared(to, from, 16, __builtin_return_address(0));
 }
 __attribute__((noinline)) bool access_atomic(const void* address, int bytes) {
   return check(address, bytes, Access::atomic, __builtin_return_address(0));

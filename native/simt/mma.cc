@@ -21,20 +21,21 @@ struct MmaIn {
 float bf16(uint16_t bits) { return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16); }
 float f16(uint16_t bits) { return f16_to_f32(bits); }
 int s8(uint8_t bits) { return static_cast<int8_t>(bits); }
+int u8(uint8_t bits) { return bits; }
 
-// D[16, 8] += A[16, K] · Bᵀ[8, K], with K = 4 registers' worth of columns over the four lanes of a row, twice.
-template <typename Element, typename Sum, auto decode>
+// D[16, 8] += A[16, K] · Bᵀ[8, K], with K = a register's worth of columns over the four lanes of a row, in one or two halves.
+template <typename Element, typename Sum, auto decode, int halves = 2, auto decode_a = decode>
 void multiply(Meeting& meeting) {
   constexpr int kEach = 4 / sizeof(Element), kHalf = 4 * kEach;  // elements of a register; columns of a half of K
-  Sum a[16][2 * kHalf], b[8][2 * kHalf];
+  Sum a[16][halves * kHalf], b[8][halves * kHalf];
   for (int lane = 0; lane < 32; ++lane) {
     const auto& in = *static_cast<const MmaIn*>(meeting.in[lane]);
     const int g = lane / 4, column = lane % 4 * kEach;
     Element e[kEach];
-    for (int half = 0; half < 2; ++half) {
+    for (int half = 0; half < halves; ++half) {
       for (int low = 0; low < 2; ++low) {
         std::memcpy(e, &in.a[half * 2 + low], 4);
-        for (int i = 0; i < kEach; ++i) a[g + low * 8][half * kHalf + column + i] = decode(e[i]);
+        for (int i = 0; i < kEach; ++i) a[g + low * 8][half * kHalf + column + i] = decode_a(e[i]);
       }
       std::memcpy(e, &in.b[half], 4);
       for (int i = 0; i < kEach; ++i) b[g][half * kHalf + column + i] = decode(e[i]);
@@ -45,7 +46,7 @@ void multiply(Meeting& meeting) {
     for (int i = 0; i < 4; ++i) {
       const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
       Sum sum = 0;
-      for (int k = 0; k < 2 * kHalf; ++k) sum += a[row][k] * b[column][k];
+      for (int k = 0; k < halves * kHalf; ++k) sum += a[row][k] * b[column][k];
       d[i] += sum;
     }
   }
@@ -90,6 +91,16 @@ void mma_f16(float* d, const uint32_t* a, const uint32_t* b) {
 void mma_s8(int32_t* d, const uint32_t* a, const uint32_t* b) {
   const MmaIn in{a, b};
   Machine::now().meet(kWarp, multiply<uint8_t, int, s8>, &in, d);
+}
+
+void mma_u8(int32_t* d, const uint32_t* a, const uint32_t* b) {
+  const MmaIn in{a, b};
+  Machine::now().meet(kWarp, multiply<uint8_t, int, s8, 2, u8>, &in, d);
+}
+
+void mma_s8_k16(int32_t* d, const uint32_t* a, uint32_t b) {
+  const MmaIn in{a, &b};
+  Machine::now().meet(kWarp, multiply<uint8_t, int, s8, 1>, &in, d);
 }
 
 }  // namespace kvasir::simt

@@ -21,6 +21,11 @@ struct Report {
   }
 };
 
+// What a kernel asked of one buffer of global memory.
+struct Traffic {
+  uint64_t sectors_read = 0, sectors_written = 0;  // of 32 bytes, a warp's request at a time
+};
+
 // Counted in check mode only, where every access is seen; mma and barriers always.
 struct Counters {
   uint64_t mma = 0;
@@ -31,6 +36,7 @@ struct Counters {
   uint64_t global_sectors = 0;   // of 32 bytes
   uint64_t global_read = 0;      // bytes
   uint64_t global_written = 0;   // bytes
+  std::map<std::string, Traffic> buffers;
 };
 
 }  // namespace kvasir::simt

@@ -6,7 +6,7 @@ namespace kvasir::simt {
 namespace {
 
 struct ShuffleIn {
-  uint32_t value;
+  uint64_t value;
   Shuffle kind;
   int by;
 };
@@ -33,7 +33,7 @@ void shuffle_lanes(Meeting& meeting) {
       Machine::now().report.add("divergence", "a shuffle reads a lane that is not in its mask");
       continue;
     }
-    *static_cast<uint32_t*>(meeting.out[lane]) = static_cast<const ShuffleIn*>(meeting.in[from])->value;
+    *static_cast<uint64_t*>(meeting.out[lane]) = static_cast<const ShuffleIn*>(meeting.in[from])->value;
   }
 }
 
@@ -59,9 +59,9 @@ void join_lanes(Meeting& meeting) {
 
 void sync_warp(uint32_t mask) { Machine::now().meet(mask, join_lanes, nullptr, nullptr); }
 
-uint32_t shuffle_bits(uint32_t mask, uint32_t value, Shuffle kind, int by) {
+uint64_t shuffle_bits(uint32_t mask, uint64_t value, Shuffle kind, int by) {
   const ShuffleIn in{value, kind, by};
-  uint32_t out = value;
+  uint64_t out = value;
   Machine::now().meet(mask, shuffle_lanes, &in, &out);
   return out;
 }

@@ -13,8 +13,13 @@ function partsOf(text: string, options: AnswerPartsOptions, most = 1e9): AnswerP
   const add = (more: AnswerPart[]) => {
     for (const part of more) {
       const last = parts.at(-1)
+      if (part.type === 'arguments') {
+        if (last?.type !== 'call') throw new Error('arguments without a call')
+        last.arguments += part.text
+        continue
+      }
       if (part.type !== 'call' && part.text === '') throw new Error('an empty part')
-      if (last && last.type !== 'call' && part.type === last.type) last.text += part.text
+      if (last && (last.type === 'text' || last.type === 'reasoning') && part.type === last.type) last.text += part.text
       else parts.push({ ...part })
     }
   }
@@ -62,7 +67,7 @@ const cases: [string, string, AnswerPartsOptions, AnswerPart[]][] = [
     {
       calls: 'hermes',
     },
-    [text('Well.'), call('f', { a: 1 }), call('g')],
+    [text('Well.'), call('f', '{"a": 1}'), call('g')],
   ],
   [
     'a call after thoughts',
@@ -71,6 +76,25 @@ const cases: [string, string, AnswerPartsOptions, AnswerPart[]][] = [
       calls: 'hermes',
     },
     [thought('hm'), call('f', '{}')],
+  ],
+  [
+    'arguments with braces and tags in their strings',
+    '<tool_call>{"name": "f", "arguments": {"a": "}</tool_call>\\"{", "b": {"c": []}}} </tool_call> so',
+    { calls: 'hermes' },
+    [call('f', '{"a": "}</tool_call>\\"{", "b": {"c": []}}'), text('so')],
+  ],
+  ['arguments cut off', '<tool_call>{"name": "f", "arguments": {"a": [1', { calls: 'hermes' }, [call('f', '{"a": [1')]],
+  [
+    'arguments that are no JSON',
+    '<tool_call>{"name": "f", "arguments": {"a": </tool_call>so',
+    { calls: 'hermes' },
+    [call('f', '{"a": '), text('so')],
+  ],
+  [
+    'arguments before the name',
+    '<tool_call>{"arguments":{"a":1},"name":"f"}</tool_call>',
+    { calls: 'hermes' },
+    [call('f', { a: 1 })],
   ],
   ['a call that is not closed', '<tool_call>{"name":"f"}', { calls: 'hermes' }, [call('f')]],
   ['a call that was cut off is shown', '<tool_call>{"name":"f', { calls: 'hermes' }, [text('<tool_call>{"name":"f')]],
@@ -129,7 +153,7 @@ describe('an answer', () => {
       for (const calls of ['hermes', 'mistral', 'llama3', null] as const) {
         const whole = partsOf(source, { calls })
         expect(partsOf(source, { calls }, 3), source).toEqual(whole)
-        const seen = whole.map((part) => (part.type === 'call' ? '' : part.text)).join('')
+        const seen = whole.map((part) => ('text' in part ? part.text : '')).join('')
         const letters = (value: string) => value.replace(/[^Z]/g, '')
         if (!whole.some(({ type }) => type === 'call')) expect(letters(seen), source).toBe(letters(source))
       }

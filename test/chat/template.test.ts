@@ -143,6 +143,25 @@ describe('any template', () => {
     expect(template([user], { variables: { messages: [] } })).toBe('<s>1')
   })
 
+  it('that knows no tools gets them described; without any, turns stay as they are', () => {
+    const template = compileTemplate(CHATML)
+    expect(template([user, user])).toBe(
+      `${`<|im_start|>user\n${user.content}<|im_end|>\n`.repeat(2)}<|im_start|>assistant\n`,
+    )
+    const call = { type: 'function', function: { name: 'weather', arguments: { city: 'Oslo' } } }
+    const results = ['1', '2'].map((content) => ({ role: 'tool', content }))
+    const calling = { role: 'assistant', content: null, tool_calls: [call, call] }
+    const text = template([system, user, calling, ...results], {
+      tools: [weather],
+    })
+    expect(text).toContain('<|im_start|>system\nBe brief.\n\n# Tools\n')
+    expect(text).toContain(`<tools>\n${JSON.stringify(weather)}\n</tools>`)
+    const called = '<tool_call>\n{"name":"weather","arguments":{"city":"Oslo"}}\n</tool_call>'
+    expect(text).toContain(`<|im_start|>assistant\n${called}\n${called}<|im_end|>\n`)
+    const said = ['1', '2'].map((content) => `<tool_response>\n${content}\n</tool_response>`).join('\n')
+    expect(text.endsWith(`<|im_start|>user\n${said}<|im_end|>\n<|im_start|>assistant\n`)).toBe(true)
+  })
+
   it('leaves what users write as it is', () => {
     const tricky = { role: 'user', content: '{{ bos_token }} {% raw %} \'"\\n <b>&amp;' }
     expect(compileTemplate(CHATML)([tricky])).toBe(

@@ -30,7 +30,7 @@ describe('kvasir', () => {
   it('lists its commands', () => {
     const { status, stdout, stderr } = kvasir(['help'])
     expect([status, stderr]).toEqual([0, ''])
-    for (const name of ['chat', 'generate', 'pull', 'inspect', 'quantize', 'bench'])
+    for (const name of ['chat', 'generate', 'serve', 'pull', 'inspect', 'quantize', 'bench'])
       expect(stdout).toMatch(`kvasir ${name}`)
     expect(kvasir([])).toEqual({ status: 2, stdout, stderr: '' })
   })

@@ -28,10 +28,12 @@ describe('a model in a host process', () => {
     expect(llm.pid).not.toBe(process.pid)
     expect(llm.info).toMatchObject({ layers: 30, threads: 1 })
     let streamed = ''
-    const generation = llm.chat(question, greedy)
+    const prompts: string[] = []
+    const generation = llm.chat(question, { ...greedy, onPrompt: (text) => prompts.push(text) })
     for await (const { text } of generation) streamed += text
     expect((await generation).text).toBe(streamed)
     expect(streamed).toMatch(/Oslo/)
+    expect(prompts[0]).toMatch(/user\nWhat is the capital of Norway\?.*assistant\n$/s)
     const [vector] = await llm.embed('a text')
     expect(vector).toBeInstanceOf(Float32Array)
     expect(vector!.length).toBe(llm.info.hiddenSize)

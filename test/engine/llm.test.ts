@@ -19,6 +19,7 @@ function model(parts: Partial<LlmParts> = {}) {
         encoded.push([text, special, parse])
         return Int32Array.from(idsOf(text))
       },
+      controlTokens: () => [],
       decode: (ids) => [...ids].map(textOf).join(''),
       bytes: (id) => Buffer.from(textOf(id)),
       detokenizer: () => new FakeDetokenizer(),
@@ -80,6 +81,15 @@ describe('chat', () => {
     await llm.chat('abc', { tools, maxTokens: 1 })
     expect(seen).toEqual([tools])
     await expect(llm.chat('abc', { tools: ['weather'] as never })).rejects.toMatchObject({ code: 'KV_ARGUMENT' })
+  })
+
+  it('hands on variables of the template, and tells the text that came of it', async () => {
+    const { llm } = model({ template: (_, options) => JSON.stringify(options?.variables) })
+    const prompts: string[] = []
+    const templateVariables = { enable_thinking: false }
+    await llm.chat('a', { maxTokens: 1, templateVariables, onPrompt: (text) => prompts.push(text) })
+    expect(prompts).toEqual(['{"enable_thinking":false}'])
+    expect(llm.chatPrompt('a', { templateVariables })).toBe(prompts[0])
   })
 
   it('without a template says what to do', async () => {

@@ -187,6 +187,6 @@ it(`keeps its promises over ${runs * EVENTS} random events`, { timeout: 900_000 
     const found = scenario((n) => (list[next++] ?? 0) % n, EVENTS)
     for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += found[key]
   })
-  fc.assert(property, { numRuns: runs, endOnFailure: false })
+  fc.assert(property, { numRuns: runs, endOnFailure: true })
   for (const count of Object.values(total)) expect(count).toBeGreaterThan(runs / 8)
 })

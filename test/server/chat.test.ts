@@ -94,8 +94,9 @@ describe('an answer', () => {
 
   it('is told apart from thoughts', async () => {
     const { client } = await serving(() => ['<think>\n', 'Let me', ' see.', '\n</th', 'ink>\n\n', 'Yes', '.'])
-    const { message } = (await client.chat.completions.create(basic)).choices[0]!
-    expect(message).toMatchObject({ content: 'Yes.', reasoning_content: 'Let me see.' })
+    const { choices: whole, usage } = await client.chat.completions.create(basic)
+    expect(whole[0]!.message).toMatchObject({ content: 'Yes.', reasoning_content: 'Let me see.' })
+    expect(usage!.completion_tokens_details!.reasoning_tokens).toBe(5)
     let thoughts = ''
     let text = ''
     for await (const { choices } of await client.chat.completions.create({ ...basic, stream: true })) {
@@ -135,20 +136,24 @@ describe('tools', () => {
     const { client } = await serving(() => [
       `Well. <tool`,
       `_call>{"name": "weather", "argum`,
-      `ents": {"city": "Oslo"}}</tool_call>`,
+      `ents": {"city": "Os`,
+      `lo"}}</tool_call>`,
     ])
     const stream = client.chat.completions.stream({ model: MODEL, messages, tools: [weather] })
     const done: unknown[] = []
     stream.on('tool_calls.function.arguments.done', ({ name, arguments: input }) => done.push([name, input]))
+    const deltas: string[] = []
+    stream.on('tool_calls.function.arguments.delta', ({ arguments_delta }) => deltas.push(arguments_delta))
     const { choices } = await stream.finalChatCompletion()
     expect(choices[0]).toMatchObject({
       finish_reason: 'tool_calls',
       message: {
         content: 'Well.',
-        tool_calls: [{ type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } }],
+        tool_calls: [{ type: 'function', function: { name: 'weather', arguments: '{"city": "Oslo"}' } }],
       },
     })
-    expect(done).toEqual([['weather', '{"city":"Oslo"}']])
+    expect(done).toEqual([['weather', '{"city": "Oslo"}']])
+    expect(deltas.join('|')).toBe('|{"city": "Os|lo"}')
   })
 
   it('are left out with tool_choice none, and one at a time where that is asked', async () => {

@@ -168,6 +168,23 @@ it('tells what is no HTTP, and what comes too slowly', async () => {
   expect(await raw(url, `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /)
 })
 
+it('a client that goes away while it is asking is no failure of ours', async () => {
+  const lines: Record<string, unknown>[] = []
+  const keep = (fields: object) => void lines.push(fields as Record<string, unknown>)
+  const { url } = await serving([], { logger: { info: keep, warn: keep, error: keep } })
+  for (const length of ['content-length: 10', 'transfer-encoding: chunked']) {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n${length}\r\n\r\n1\r\n`)
+    await sleep(50)
+    socket.resetAndDestroy()
+  }
+  await until(() => lines.length === 2)
+  expect(lines).toMatchObject([
+    { status: 499, gone: true },
+    { status: 499, gone: true },
+  ])
+})
+
 describe('close', () => {
   it('answers what has begun, and takes nothing new', async () => {
     const { client, llm, server, url } = await serving(() => 'word '.repeat(50), { model: { delayMs: 5 } })

@@ -76,7 +76,7 @@ export async function* chat(
     stream: true,
     stream_options: { include_usage: true },
   }
-  const headers = { 'content-type': 'application/json' }
+  const headers = { 'content-type': 'application/json', 'x-kvasir-priority': 'interactive' } // somebody is watching
   const init = { method: 'POST', headers, body: JSON.stringify(body), signal }
   let done = false
   for await (const { data } of events('/v1/chat/completions', init)) {

@@ -160,21 +160,20 @@ export class Chart {
     if (row.length === 0) return
     const colour = ink(this.options.series[i]!.colour)
     const base = this.y(0)
-    context.beginPath()
+    const right = this.width - RIGHT
+    const newest = this.x(samples.at(-1)!.at)
+    const line = new Path2D()
     row.forEach((value, k) => {
-      context.lineTo(this.x(samples[first + k]!.at), this.y(value))
+      line.lineTo(this.x(samples[first + k]!.at), this.y(value))
     })
-    const end = this.x(samples.at(-1)!.at)
-    if (end < this.width - RIGHT) context.lineTo(Math.min(end + 40, this.width - RIGHT), this.y(row.at(-1)!))
-    context.strokeStyle = css(colour)
-    context.lineWidth = 1.75
-    context.lineJoin = 'round'
-    context.stroke()
-    context.lineTo(Math.max(end, Math.min(end + 40, this.width - RIGHT)), base)
-    context.lineTo(this.x(samples[first]!.at), base)
+    // Until the next sample is there, things are as they were.
+    if (newest < right) line.lineTo(right, this.y(row.at(-1)!))
+    const area = new Path2D(line)
+    area.lineTo(Math.max(newest, right), base)
+    area.lineTo(this.x(samples[first]!.at), base)
     if (this.options.stacked) {
       context.fillStyle = css(ink('raised'))
-      context.fill()
+      context.fill(area)
       context.fillStyle = css(colour, 0.35)
     } else {
       const fade = context.createLinearGradient(0, TOP, 0, base)
@@ -182,8 +181,11 @@ export class Chart {
       fade.addColorStop(1, css(colour, 0.03))
       context.fillStyle = fade
     }
-    context.fill()
-    context.stroke()
+    context.fill(area)
+    context.strokeStyle = css(colour)
+    context.lineWidth = 1.75
+    context.lineJoin = 'round'
+    context.stroke(line)
   }
 
   private limit(context: CanvasRenderingContext2D): void {

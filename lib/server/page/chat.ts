@@ -44,6 +44,7 @@ export class Chat {
     this.field.addEventListener('keydown', (event) => this.key(event))
     this.field.addEventListener('input', () => this.fit())
     this.scroller.addEventListener('scroll', () => this.scrolled(), { passive: true })
+    new ResizeObserver(() => this.keepUp()).observe(this.scroller)
     this.latest.prepend(icon('down'))
     this.latest.addEventListener('click', () => this.follow(true))
     document.addEventListener('keydown', (event) => {

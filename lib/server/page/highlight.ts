@@ -10,14 +10,20 @@ const KEYWORDS = new Set(
     'protected pub public raise return self static struct super switch template then this throw trait true True False ' +
     'try type typedef typename typeof undefined union unsafe until use using var virtual void volatile when where while ' +
     'with yield int float double char bool string long short unsigned signed auto size_t ' +
-    'select insert update delete create table drop alter join left right inner outer on group by order limit values into ' +
     'echo fi done esac local'
+  ).split(' '),
+)
+const SQL = new Set(
+  (
+    'select distinct insert update delete create table view index drop alter add join left right inner outer on group by ' +
+    'having order limit offset values into set from where and or not null as case when then else end union all with ' +
+    'primary key references default begin commit'
   ).split(' '),
 )
 
 const COMMENT: [RegExp, string][] = [
   [/^(py|python|sh|bash|zsh|shell|yaml|yml|toml|ruby|rb|perl|r|dockerfile|make|makefile|ini|conf|nix)$/, '#[^\\n]*'],
-  [/^(sql|lua|haskell|hs|ada)$/, '--[^\\n]*'],
+  [/^(.*sql|lua|haskell|hs|ada)$/, '--[^\\n]*'],
   [/^(html|xml|svg|vue)$/, '<!--[\\s\\S]*?(?:-->|$)'],
   [/^(css)$/, '/\\*[\\s\\S]*?(?:\\*/|$)'],
   [/^(text|txt|plain|plaintext|output|console|markdown|md)$/, ''],
@@ -32,6 +38,7 @@ export function highlight(text: string, language: string): Node[] {
   const comment = COMMENT.find(([names]) => names.test(language.toLowerCase()))?.[1] ?? OTHERS
   if (comment === '' || text.length > LONGEST) return [document.createTextNode(text)]
   const pattern = new RegExp(`(${comment})|(${TEXT})|(${NUMBER})|(${WORD})(\\s*\\()?`, 'g')
+  const sql = /sql$/i.test(language)
   const nodes: Node[] = []
   let from = 0
   const put = (kind: string, start: number, length: number) => {
@@ -44,8 +51,7 @@ export function highlight(text: string, language: string): Node[] {
     if (isComment) put('c', match.index, all.length)
     else if (isText) put('s', match.index, all.length)
     else if (isNumber) put('n', match.index, all.length)
-    else if (word && (KEYWORDS.has(word) || (/^(sql)$/i.test(language) && KEYWORDS.has(word.toLowerCase()))))
-      put('k', match.index, word.length)
+    else if (word && (sql ? SQL.has(word.toLowerCase()) : KEYWORDS.has(word))) put('k', match.index, word.length)
     else if (word && called) put('f', match.index, word.length)
   }
   nodes.push(document.createTextNode(text.slice(from)))

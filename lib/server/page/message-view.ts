@@ -61,15 +61,19 @@ export class MessageView {
   }
 
   private controls(last: boolean): Node[] {
-    const { role, content, error, stopped, timing } = this.message
+    const { role, content, error, stopped, cut, timing } = this.message
     const parts: Node[] = []
     if (error) parts.push(h('p', { class: 'error', role: 'alert' }, error))
     const row = h('div', { class: 'controls' })
     if (content) row.append(copyButton(role === 'user' ? 'Copy the message' : 'Copy the answer', () => content))
     if (role === 'user' && last) row.append(iconButton('edit', 'Edit this message', () => this.edit()))
     if (role === 'assistant' && last) row.append(iconButton('again', 'Answer again', this.actions.regenerate))
-    if (timing) row.append(h('span', { class: 'timing' }, timingText(timing) + (stopped ? ' · stopped' : '')))
-    else if (stopped) row.append(h('span', { class: 'timing' }, 'stopped'))
+    const facts = [
+      ...(timing ? timingTexts(timing) : []),
+      stopped && 'stopped',
+      cut && 'cut off: no more tokens allowed',
+    ]
+    if (facts.some(Boolean)) row.append(h('span', { class: 'timing' }, facts.filter(Boolean).join(' · ')))
     parts.push(row)
     return parts
   }
@@ -119,11 +123,11 @@ export class MessageView {
   }
 }
 
-function timingText({ ttftMs, ms, tokens }: NonNullable<Message['timing']>): string {
+function timingTexts({ ttftMs, ms, tokens }: NonNullable<Message['timing']>): string[] {
   const parts = [`${tokens.toLocaleString('en')} ${tokens === 1 ? 'token' : 'tokens'}`]
   if (tokens > 1 && ms > 0) parts.push(`${number((1000 * (tokens - 1)) / ms)} tokens/s`)
   parts.push(`first after ${duration(ttftMs)}`)
-  return parts.join(' · ')
+  return parts
 }
 
 const number = (x: number): string => (x >= 100 ? Math.round(x).toLocaleString('en') : x.toFixed(1))

@@ -4,7 +4,7 @@ import { h } from './dom.ts'
 import { compact, css, fitCanvas, ink, mix, type Rgb, still } from './ink.ts'
 import { CACHED, FREE, type PageMap, type Sample } from './wire.ts'
 
-const SIZES = [28, 24, 20, 18, 16, 14, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3]
+const [SMALLEST, LARGEST] = [3, 28] // of a cell, in pixels
 const FADE_MS = 450
 
 export class PageMapView {
@@ -97,7 +97,8 @@ export class PageMapView {
     const pages = this.states.length
     if (this.width === 0 || pages === 0) return
     const rows = (size: number) => Math.ceil(pages / Math.floor(this.width / size))
-    this.size = SIZES.find((size) => rows(size) * size <= this.height) ?? 3
+    this.size = LARGEST
+    while (this.size > SMALLEST && rows(this.size) * this.size > this.height) this.size--
     this.columns = Math.max(1, Math.floor(this.width / this.size))
     this.each = Math.max(1, Math.ceil(pages / (this.columns * Math.max(1, Math.floor(this.height / this.size)))))
     const cells = Math.ceil(pages / this.each)

@@ -30,6 +30,7 @@ export class Run {
       const asked = conversation.messages.slice(0, -1).filter(({ content, error }) => content && !error)
       for await (const delta of chat(model, asked, conversation.settings, this.controller.signal)) {
         tokens = delta.tokens ?? tokens
+        if (delta.finish === 'length') message.cut = true
         if (!delta.content && !delta.reasoning) continue
         last = performance.now()
         first ||= last

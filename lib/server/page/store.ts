@@ -8,6 +8,8 @@ export interface Message {
   /** What went wrong, in a sentence. */
   error?: string
   stopped?: boolean
+  /** It reached the most tokens that were allowed. */
+  cut?: boolean
   /** Milliseconds to the first token and from there to the last, and tokens. */
   timing?: { ttftMs: number; ms: number; tokens: number }
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Hono } from 'hono'
 import type { AnswerPart } from '../../chat/answer-parts.ts'
-import type { Answer, ChoiceResult, TokenLogprob } from '../../engine/answer.ts'
+import type { Answer, TokenLogprob } from '../../engine/answer.ts'
 import { body } from '../body.ts'
 import { chatConversation } from '../chat-request.ts'
 import { type Call, converse, messageOf, type Reader } from '../conversation.ts'
@@ -11,7 +11,7 @@ import { type ChatRequest, chatRequest } from '../schemas/chat.ts'
 import { type Ctx, type Env, type Model, type Shared, servedName } from '../shared.ts'
 import type { EventStream } from '../sse.ts'
 import { streamed } from '../streamed.ts'
-import { usageOf } from '../usage.ts'
+import { choicesOf, reasoningTokens, usageOf } from '../usage.ts'
 import { begin, type Work } from '../work.ts'
 
 interface Head {
@@ -22,7 +22,7 @@ interface Head {
 
 export function chat(app: Hono<Env>, shared: Shared): void {
   app.post('/v1/chat/completions', async (c) => {
-    const request = await body(c, chatRequest)
+    const request = await body(c, shared, chatRequest)
     const head = {
       id: `chatcmpl-${randomUUID()}`,
       created: Math.floor(Date.now() / 1000),
@@ -39,14 +39,13 @@ export function chat(app: Hono<Env>, shared: Shared): void {
   })
 }
 
-const choicesOf = (answer: Answer): ChoiceResult[] => answer.choices ?? [{ ...answer, index: 0 }]
-
 function whole(llm: Model, head: Head, call: Call, answer: Answer) {
+  const messages = choicesOf(answer).map((choice) => messageOf(choice, call))
   return {
     ...head,
     object: 'chat.completion',
-    choices: choicesOf(answer).map((choice) => {
-      const { text, reasoning, calls } = messageOf(choice, call)
+    choices: choicesOf(answer).map((choice, i) => {
+      const { text, reasoning, calls } = messages[i]!
       const called = calls.length > 0
       return {
         index: choice.index,
@@ -61,7 +60,10 @@ function whole(llm: Model, head: Head, call: Call, answer: Answer) {
         finish_reason: called && choice.finishReason === 'stop' ? 'tool_calls' : choice.finishReason,
       }
     }),
-    usage: usageOf(answer.usage),
+    usage: usageOf(
+      answer.usage,
+      reasoningTokens(llm, answer, (i) => messages[i]!.reasoning !== ''),
+    ),
   }
 }
 
@@ -89,14 +91,18 @@ function stream(c: Ctx, shared: Shared, { head, request, call, work }: Streaming
     const answer = await call.generation
     work.answered(answer)
     for (const { index, finishReason } of choicesOf(answer)) await choices[index]!.end(finishReason)
-    if (counted)
-      await events.send({ ...head, object: 'chat.completion.chunk', choices: [], usage: usageOf(answer.usage) })
+    if (counted) {
+      const thoughts = reasoningTokens(shared.llm, answer, (i) => choices[i]!.thought)
+      const usage = usageOf(answer.usage, thoughts)
+      await events.send({ ...head, object: 'chat.completion.chunk', choices: [], usage })
+    }
     events.send('[DONE]')
   })
 }
 
 /** One of the answers of a stream. */
 class ChoiceStream {
+  thought = false
   private readonly reader: Reader
   private calls = 0
   private logprobs: TokenLogprob[] | undefined // of tokens whose text is held back
@@ -134,11 +140,16 @@ class ChoiceStream {
 
   private parts(parts: AnswerPart[]): Promise<void> | undefined {
     let room: Promise<void> | undefined
-    for (const part of parts) room = this.send(this.delta(part)) ?? room
+    for (const part of parts) {
+      this.thought ||= part.type === 'reasoning'
+      room = this.send(this.delta(part)) ?? room
+    }
     return room
   }
 
   private delta(part: AnswerPart): object {
+    if (part.type === 'arguments')
+      return { tool_calls: [{ index: this.calls - 1, function: { arguments: part.text } }] }
     if (part.type !== 'call') return part.type === 'text' ? { content: part.text } : { reasoning_content: part.text }
     const { name, arguments: input } = part
     const call = { index: this.calls++, id: this.call.callId(), type: 'function', function: { name, arguments: input } }

@@ -1,25 +1,26 @@
 // POST /v1/completions: texts continued, with no template around them.
 import { randomUUID } from 'node:crypto'
 import type { Hono } from 'hono'
-import type { Answer, ChoiceResult, Piece } from '../../engine/answer.ts'
+import type { Piece } from '../../engine/answer.ts'
 import type { GenerateOptions, Prompt } from '../../engine/types.ts'
 import { body } from '../body.ts'
-import { ApiError } from '../errors.ts'
+import { invalid } from '../errors.ts'
 import { CompletionLogprobs } from '../logprobs.ts'
 import { allOf, merged } from '../merged.ts'
 import { type CompletionRequest, completionRequest } from '../schemas/completion.ts'
+import { formatOf } from '../schemas/format.ts'
 import { promptList } from '../schemas/prompt.ts'
 import { samplingOptions } from '../schemas/sampling.ts'
 import { type Env, type Model, type Shared, servedName } from '../shared.ts'
 import { streamed } from '../streamed.ts'
-import { sumOf, usageOf } from '../usage.ts'
+import { choicesOf, sumOf, usageOf } from '../usage.ts'
 import { begin } from '../work.ts'
 
 const MAX_TOKENS = 16 // where the client says nothing, as the API has it
 
 export function completions(app: Hono<Env>, shared: Shared): void {
   app.post('/v1/completions', async (c) => {
-    const request = await body(c, completionRequest)
+    const request = await body(c, shared, completionRequest)
     const head = {
       id: `cmpl-${randomUUID()}`,
       object: 'text_completion',
@@ -75,18 +76,13 @@ export function completions(app: Hono<Env>, shared: Shared): void {
   })
 }
 
-const choicesOf = (answer: Answer): ChoiceResult[] => answer.choices ?? [{ ...answer, index: 0 }]
-
 function optionsOf(request: CompletionRequest): GenerateOptions {
   const options = samplingOptions({ ...request, max_tokens: request.max_tokens ?? MAX_TOKENS })
   if (request.logprobs != null) options.logprobs = request.logprobs
-  if (request.echo && request.logprobs != null)
-    throw new ApiError(400, 'echo: log-probabilities of prompts are not there', { param: 'echo', code: 'unsupported' })
-  if (request.stream_options != null && !request.stream)
-    throw new ApiError(400, 'stream_options: needs stream to be true', {
-      param: 'stream_options',
-      code: 'invalid_value',
-    })
+  const format = formatOf(request.response_format, request)
+  if (format) Object.assign(options, { format })
+  if (request.echo && request.logprobs != null) throw invalid('echo', 'log-probabilities of prompts are not there')
+  if (request.stream_options != null && !request.stream) throw invalid('stream_options', 'needs stream to be true')
   return options
 }
 

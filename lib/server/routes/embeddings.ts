@@ -3,7 +3,7 @@ import type { Hono } from 'hono'
 import { z } from 'zod'
 import type { Prompt } from '../../engine/types.ts'
 import { body } from '../body.ts'
-import { ApiError } from '../errors.ts'
+import { invalid } from '../errors.ts'
 import { promptList, prompts } from '../schemas/prompt.ts'
 import { type Env, type Shared, servedName } from '../shared.ts'
 import { begin } from '../work.ts'
@@ -20,14 +20,12 @@ const embeddingRequest = z.object({
 
 export function embeddings(app: Hono<Env>, shared: Shared): void {
   app.post('/v1/embeddings', async (c) => {
-    const request = await body(c, embeddingRequest)
+    const request = await body(c, shared, embeddingRequest)
     const model = servedName(shared, request.model)
     const { llm } = shared
     const { hiddenSize } = llm.info
     if (request.dimensions != null && request.dimensions !== hiddenSize)
-      throw new ApiError(400, `dimensions: vectors of this model have ${hiddenSize}, and cannot be cut`, {
-        ...{ param: 'dimensions', code: 'unsupported' },
-      })
+      throw invalid('dimensions', `vectors of this model have ${hiddenSize}, and cannot be cut`, 'unsupported')
     const { service, answered } = begin(c, shared)
     const ids = await Promise.all(promptList(request.input).map((one) => idsOf(llm, one)))
     const pooling = request.pooling ?? 'mean'

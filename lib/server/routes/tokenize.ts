@@ -17,7 +17,7 @@ const detokenizeRequest = z.object({ model: z.string().nullish(), tokens: z.arra
 export function tokenize(app: Hono<Env>, shared: Shared): void {
   const { llm } = shared
   app.post('/tokenize', async (c) => {
-    const request = await body(c, tokenizeRequest)
+    const request = await body(c, shared, tokenizeRequest)
     servedName(shared, request.model)
     const tokens =
       'prompt' in request
@@ -31,7 +31,7 @@ export function tokenize(app: Hono<Env>, shared: Shared): void {
     })
   })
   app.post('/detokenize', async (c) => {
-    const request = await body(c, detokenizeRequest)
+    const request = await body(c, shared, detokenizeRequest)
     servedName(shared, request.model)
     return c.json({ prompt: llm.detokenize(request.tokens) })
   })

@@ -1,5 +1,6 @@
 // The body of POST /v1/chat/completions.
 import { z } from 'zod'
+import { guided, responseFormat } from './format.ts'
 import { sampling } from './sampling.ts'
 import { functionTool, toolChoice } from './tools.ts'
 
@@ -21,21 +22,9 @@ const message = z.object({
   refusal: z.string().nullish(),
 })
 
-export const responseFormat = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text') }),
-  z.object({ type: z.literal('json_object') }),
-  z.object({
-    type: z.literal('json_schema'),
-    json_schema: z.object({
-      name: z.string().optional(),
-      schema: z.record(z.string(), z.unknown()).nullish(),
-      strict: z.boolean().nullish(),
-    }),
-  }),
-])
-
 export const chatRequest = z.object({
   ...sampling,
+  ...guided,
   model: z.string().nullish(),
   messages: z.array(message).min(1),
   stream: z.boolean().nullish(),

@@ -1,10 +1,13 @@
 // The body of POST /v1/completions.
 import { z } from 'zod'
+import { guided, responseFormat } from './format.ts'
 import { prompts } from './prompt.ts'
 import { sampling } from './sampling.ts'
 
 export const completionRequest = z.object({
   ...sampling,
+  ...guided,
+  response_format: responseFormat.nullish(),
   model: z.string().nullish(),
   prompt: prompts(128),
   stream: z.boolean().nullish(),

@@ -1,6 +1,6 @@
 // Functions that the model may call, and whether it must.
 import { z } from 'zod'
-import { ApiError } from '../errors.ts'
+import { invalid } from '../errors.ts'
 
 export const functionSpec = z.object({
   name: z.string().regex(/^[\w.-]{1,128}$/, 'expected up to 128 letters, digits, _, . or -'),
@@ -28,10 +28,9 @@ export function checkedChoice(
 ): ToolChoice {
   if (choice == null) return tools.length > 0 ? 'auto' : 'none'
   if (choice === 'none' || (choice === 'auto' && tools.length === 0)) return 'none'
-  const what = { param: 'tool_choice', code: 'invalid_value' }
-  if (tools.length === 0) throw new ApiError(400, 'tool_choice: there are no tools to choose from', what)
+  if (tools.length === 0) throw invalid('tool_choice', 'there are no tools to choose from')
   if (typeof choice === 'string') return choice
   const { name } = choice.function
   if (tools.some((tool) => tool.name === name)) return { name }
-  throw new ApiError(400, `tool_choice: there is no tool ${JSON.stringify(name)}`, what)
+  throw invalid('tool_choice', `there is no tool ${JSON.stringify(name)}`)
 }

@@ -1,0 +1,162 @@
+// npm run bench:serve [-- --streams N --tokens N --model M]: many streams at once over HTTP, asked by the official client
+// in a process of its own, beside the same requests made of the library.
+//
+//   - every stream's text is that of the request alone with the same seed (design law 3), and every page comes back;
+//   - throughput over HTTP against the engine's own, in the same rounds;
+//   - how late the server's event loop was, and how long the device waited for a step.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { type Llm, load } from 'kvasir'
+import { serve } from 'kvasir/server'
+import { check, digits, interleave, main, printResult, printTable, ROOT, show, spread } from './harness.ts'
+import type { ClientAnswer, ClientCall } from './serve/client.ts'
+
+const PROMPTS = ['Tell me of the sea.', 'What is a fjord?', 'Count from one to fifty.', 'Why do people sail?']
+
+main(async () => {
+  const { values } = parseArgs({
+    options: {
+      streams: { type: 'string', default: '256' },
+      tokens: { type: 'string', default: '64' },
+      rounds: { type: 'string', default: '3' },
+      threads: { type: 'string' },
+      model: { type: 'string', default: 'smollm2:135m' },
+    },
+  })
+  const [streams, tokens] = [Number(values.streams), Number(values.tokens)]
+  const llm = await load(values.model, {
+    ...{ maxSequences: streams, context: 1024 },
+    ...(values.threads && { threads: Number(values.threads) }),
+  })
+  const server = await serve(llm, { port: 0, names: ['model'] })
+  const calls = Array.from({ length: streams }, (_, i) => ({
+    content: `${PROMPTS[i % PROMPTS.length]} (${i})`,
+    seed: i,
+    tokens,
+  }))
+
+  const client = fork(join(ROOT, 'build/bench/serve/client.js'), [server.url], { serialization: 'advanced' })
+  const ask = async (): Promise<ClientAnswer[]> => {
+    client.send(calls satisfies ClientCall[])
+    const [answers] = await once(client, 'message')
+    return answers
+  }
+
+  const alone = await expected(llm, calls)
+  const check256 = (texts: readonly string[]) => {
+    for (const [i, text] of texts.entries()) check(text === alone[i], `stream ${i}: ${text} instead of ${alone[i]}`)
+  }
+  const late = monitorEventLoopDelay({ resolution: 1 })
+  const rate = (ms: number) => ({ tokens_per_second: (streams * tokens) / (ms / 1000) })
+  const samples = await interleave(
+    [
+      {
+        name: 'library',
+        async run() {
+          const begin = performance.now()
+          const idle = idleShare(llm, streams)
+          const answers = await Promise.all(calls.map((call) => chat(llm, call)))
+          const ms = performance.now() - begin
+          check256(answers.map(({ text }) => text))
+          return { ...rate(ms), idle_share: await idle }
+        },
+      },
+      {
+        name: 'http',
+        async run(round) {
+          if (round > 0) late.enable()
+          const begin = performance.now()
+          const idle = idleShare(llm, streams)
+          const answers = await ask()
+          const ms = performance.now() - begin
+          late.disable()
+          check256(answers.map(({ text }) => text))
+          const ttft = spread(answers.map(({ firstMs }) => firstMs))
+          return {
+            ...rate(ms),
+            ttft_p50_ms: ttft.median,
+            idle_share: await idle,
+            chunks: answers.reduce((sum, { chunks }) => sum + chunks, 0),
+          }
+        },
+      },
+    ],
+    Number(values.rounds),
+  )
+  const { requests, running, waiting, pages, freePages } = llm.stats()
+  check(requests + running + waiting === 0 && pages === freePages, `${pages - freePages} pages did not come back`)
+  client.disconnect()
+  await server.close()
+  const { isa } = llm.info
+  await llm.dispose()
+
+  const of = (name: string, figure: string) => spread(samples.get(name)!.get(figure)!)
+  const [library, http] = ['library', 'http'].map((name) => of(name, 'tokens_per_second')) as [
+    ReturnType<typeof spread>,
+    ReturnType<typeof spread>,
+  ]
+  const [p50, p99] = [late.percentile(50) / 1e6, late.percentile(99) / 1e6]
+  printTable(
+    [`${streams} streams of ${tokens} tokens`, 'tokens/s'],
+    [
+      ['library', show(library)],
+      ['HTTP, official client', show(http)],
+    ],
+  )
+  printTable(
+    ['', ''],
+    [
+      ['HTTP against the library', `${digits((100 * http.median) / library.median)} %`],
+      ['first token over HTTP, median ms', show(of('http', 'ttft_p50_ms'))],
+      ['device idle', `${digits(100 * of('http', 'idle_share').median)} %`],
+      ['event loop late, p50 and p99 ms', `${digits(p50)} ${digits(p99)}`],
+    ],
+  )
+  printResult(
+    'serve',
+    {
+      streams,
+      library_tokens_per_second: library.median,
+      http_tokens_per_second: http.median,
+      http_share: http.median / library.median,
+      device_idle_share: of('http', 'idle_share').median,
+      loop_late_p99_ms: p99,
+    },
+    isa,
+  )
+})
+
+/** The share of the time with all streams running in which the device computed nothing. */
+async function idleShare(llm: Llm, streams: number): Promise<number> {
+  const at = async (full: boolean) => {
+    while ((llm.stats().running === streams) !== full) await sleep(1)
+    // A step's time is counted when it ends, so we look just then.
+    const { steps } = llm.stats()
+    while (llm.stats().steps === steps) await sleep(1)
+    return { time: performance.now(), busy: llm.stats().busyMs }
+  }
+  const begin = await at(true)
+  const end = await at(false)
+  return 1 - (end.busy - begin.busy) / (end.time - begin.time)
+}
+
+const optionsOf = ({ seed, tokens }: ClientCall) => ({
+  seed,
+  maxTokens: tokens,
+  temperature: 1,
+  topP: 1,
+  ignoreEos: true,
+})
+
+const chat = (llm: Llm, call: ClientCall) => llm.chat(call.content, optionsOf(call))
+
+/** What each request is answered when nothing else runs. */
+async function expected(llm: Llm, calls: readonly ClientCall[]): Promise<string[]> {
+  const texts: string[] = []
+  for (const call of calls) texts.push((await chat(llm, call)).text)
+  return texts
+}

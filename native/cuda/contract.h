@@ -1,0 +1,121 @@
+// What the executor calls: every kernel that a tape can ask for, and with which grid each op runs. Plain host code.
+//
+// A kernel takes one argument, a struct by value whose pointers are the device's. Most are the op of native/ops as it
+// stands; the structs below are for those whose op holds containers or whose grid depends on the step. Activations, step
+// arrays and the KV cache lie as native/ops says; matrices lie as pack.h says, vectors (norms, biases, tables) as floats.
+#pragma once
+
+#include <cstdint>
+
+#include "native/ops/attention.h"
+#include "native/ops/linear.h"
+#include "native/ops/rowwise.h"
+#include "native/ops/sample_result.h"
+
+namespace kvasir::cuda {
+
+// attention, with what the host knows of the step. Made by plan_attention.
+struct PagedAttention {
+  Attention op;        // workspace: device memory
+  int32_t splits = 1;  // of the context that are taken apart; 1: a block takes all of its own
+  int32_t decode_tokens =
+      0;  // sequences of at most so many tokens go by the decode kernel, others by the prefill kernel
+  bool decodes = true, prefills = false;  // which of them the step needs
+};
+
+// How the slot of a sequence samples: SamplerParams of native/ops/sample.h, with device pointers. Written when it opens.
+struct SamplerSlot {
+  float temperature = 0;
+  int32_t top_k = 0;
+  float top_p = 1;
+  float min_p = 0;
+  float repetition_penalty = 1;
+  float frequency_penalty = 0;
+  float presence_penalty = 0;
+  int32_t top_logprobs = -1;
+  uint64_t seed = 0;
+  int32_t biases = 0;
+  int32_t stops = 0;
+  const int32_t* bias_id = nullptr;  // [biases], each id once and below the vocabulary
+  const float* bias = nullptr;       // [biases]
+  float* bias_room = nullptr;        // [biases] for the kernel
+  const int32_t* stop_id = nullptr;  // [stops]
+  // [vocab] times generated, + kInPrompt for a token of the prompt. Null without a penalty; else zeros and marks at first.
+  uint16_t* counts = nullptr;
+};
+constexpr uint16_t kInPrompt = 0x8000;
+constexpr int32_t kMaxVocab = 1 << 19;
+
+// sample. A slot has at most one row that is sampled, and any number that are scored.
+struct DeviceSample {
+  Rows logits;                        // [L, vocab] f32, overwritten
+  const int32_t* slot = nullptr;      // [L]
+  const int32_t* position = nullptr;  // [L]
+  const int32_t* target = nullptr;    // [L] −1: sample
+  const SamplerSlot* slots = nullptr;
+  int32_t* last_sampled = nullptr;  // [slots]
+  SampleResult* results = nullptr;  // [L]
+};
+
+// pool: pooled [slots, dim] f32.
+struct DevicePool {
+  StepSequences sequences;
+  const int32_t* slot = nullptr;  // [S]
+  Rows x;
+  bool mean = true;
+  float* pooled = nullptr;
+};
+
+// Copies whole pages of the KV cache, before anything else of a step. No page is both read and written.
+struct CopyPages {
+  uint8_t* base = nullptr;
+  int64_t page_bytes = 0;
+  const int32_t* pairs = nullptr;  // [count, 2] from, to
+  int32_t count = 0;
+};
+
+struct Dim3 {
+  uint32_t x = 1, y = 1, z = 1;
+};
+struct Launch {
+  const char* kernel = nullptr;
+  Dim3 grid, block;
+  uint32_t shared_bytes = 0;
+};
+
+// The launches of an op, in order, all with the op itself as their argument. None when there is nothing to do.
+constexpr int kMaxLaunches = 3;
+struct Launches {
+  int32_t count = 0;
+  Launch launch[kMaxLaunches];
+};
+
+struct DeviceFacts {
+  int32_t multiprocessors = 1;
+  int32_t compute_capability = 80;  // 10 · major + minor
+  int32_t shared_bytes = 99 << 10;  // that a block may ask for
+};
+
+Launches plan(const Embed&, const DeviceFacts&);
+Launches plan(const RmsNorm&, const DeviceFacts&);
+Launches plan(const Quantize&, const DeviceFacts&);
+Launches plan(const Linear&, const DeviceFacts&);
+Launches plan(const RopeTable&, const DeviceFacts&);
+Launches plan(const RopeKv&, const DeviceFacts&);
+Launches plan(const PagedAttention&, const DeviceFacts&);
+Launches plan(const SwiGlu&, const DeviceFacts&);
+Launches plan(const Add&, const DeviceFacts&);
+Launches plan(const DeviceSample&, const DeviceFacts&);
+Launches plan(const DevicePool&, const DeviceFacts&);
+Launches plan(const CopyPages&, const DeviceFacts&);
+
+// The largest of a step's sequences: the tokens that one brings, the fewest that one brings, and position + tokens. For a
+// graph that is replayed with other sequences: the bounds of all its steps.
+struct StepExtent {
+  int32_t most_tokens = 0;
+  int32_t fewest_tokens = 0;
+  int32_t context = 0;
+};
+PagedAttention plan_attention(const Attention& op, const StepExtent& extent, const DeviceFacts& device);
+
+}  // namespace kvasir::cuda

@@ -1,0 +1,143 @@
+// Grids. Nothing here may change a result: kernels give the same bits whatever shares their launch.
+#include <algorithm>
+
+#include "native/base/check.h"
+#include "native/cuda/contract.h"
+#include "native/cuda/pack.h"
+#include "native/cuda/tiles.h"
+
+namespace kvasir::cuda {
+namespace {
+
+uint32_t up(int64_t n, int64_t by) { return static_cast<uint32_t>((n + by - 1) / by); }
+
+Launches one(const char* kernel, Dim3 grid, uint32_t threads, uint32_t shared_bytes = 0) {
+  Launches launches;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return launches;
+  launches.count = 1;
+  launches.launch[0] = {kernel, grid, {threads, 1, 1}, shared_bytes};
+  return launches;
+}
+
+uint32_t rows_of(const Rows& rows) { return static_cast<uint32_t>(rows.rows); }
+
+const char* linear_kernel(Dtype dtype, bool wide) {
+  switch (dtype) {
+#define KVASIR_NAMES(format) \
+  case Dtype::format:        \
+    return wide ? "linear_" #format "_wide" : "linear_" #format "_narrow";
+    KVASIR_QUANTISED_FORMATS(KVASIR_NAMES)
+#undef KVASIR_NAMES
+    case Dtype::f32:
+      return "linear_f32";
+    case Dtype::f16:
+      return "linear_f16";
+    case Dtype::bf16:
+      return "linear_bf16";
+    default:
+      throw Error("KV_UNSUPPORTED", text("linear: format ", static_cast<int>(dtype), " holds no weights"));
+  }
+}
+
+}  // namespace
+
+Launches plan(const Embed& op, const DeviceFacts&) { return one("embed", {rows_of(op.y)}, kRowThreads); }
+Launches plan(const RmsNorm& op, const DeviceFacts&) { return one("rms_norm", {rows_of(op.y)}, kRowThreads, 16); }
+Launches plan(const Quantize& op, const DeviceFacts&) {
+  return one("quantize", {up(op.y.dim, kRowThreads), rows_of(op.y)}, kRowThreads);
+}
+Launches plan(const SwiGlu& op, const DeviceFacts&) {
+  return one("swiglu", {up(op.y.dim, kRowThreads), rows_of(op.y)}, kRowThreads);
+}
+Launches plan(const Add& op, const DeviceFacts&) {
+  return one("add", {up(op.y.dim, kRowThreads), rows_of(op.y)}, kRowThreads);
+}
+Launches plan(const RopeTable& op, const DeviceFacts&) {
+  return one("rope_table", {up(op.y.dim / 2, 32), rows_of(op.y)}, 32);
+}
+Launches plan(const RopeKv& op, const DeviceFacts&) {
+  return one("rope_kv", {rows_of(op.qkv), up(op.heads + 2 * op.kv.kv_heads, kHeadWarps)}, kHeadWarps * 32,
+             kHeadWarps * kMaxHeadDim * sizeof(float));
+}
+
+// A launch for each run of segments with one format.
+Launches plan(const Linear& op, const DeviceFacts&) {
+  Launches launches;
+  if (op.y.rows == 0) return launches;
+  const bool wide = op.x.rows > kNarrowTile.tokens;
+  for (int s = 0; s < op.segments; ++s) {
+    const char* kernel = linear_kernel(op.segment[s].w.dtype, wide);
+    bool known = false;
+    for (int i = 0; i < launches.count; ++i) known |= launches.launch[i].kernel == kernel;
+    if (known) continue;
+    int64_t panels = 0;
+    for (int i = 0; i < op.segments; ++i)
+      if (op.segment[i].w.dtype == op.segment[s].w.dtype) panels += panels_of(op.segment[i].w.rows);
+    Launch& launch = launches.launch[launches.count++];
+    if (is_quantised(op.segment[s].w.dtype)) {
+      const LinearTile tile = wide ? kWideTile : kNarrowTile;
+      const int64_t of_block = wide ? tile.warps * tile.panels : tile.panels;
+      launch = {kernel,
+                {up(panels, of_block), up(op.x.rows, tile.tokens)},
+                {tile.warps * 32u, 1, 1},
+                wide ? kWideSharedBytes : narrow_shared_bytes(op.segment[s].w.dtype == Dtype::q6_k)};
+    } else {
+      launch = {kernel, {up(panels, 1), up(op.x.rows, kFloatTokens)}, {kFloatTokens * kPanelRows, 1, 1}, 0};
+    }
+  }
+  return launches;
+}
+
+PagedAttention plan_attention(const Attention& op, const StepExtent& extent, const DeviceFacts& device) {
+  PagedAttention paged{.op = op};
+  const KvCache& kv = op.kv;
+  const bool tiles = kv.dtype == Dtype::kv8 && kv.head_dim % 16 == 0 && kv.head_dim <= kMostPrefillDim &&
+                     op.heads / kv.kv_heads <= kPrefillRows &&
+                     prefill_shared_bytes(prefill_dim(kv.head_dim)) <= static_cast<uint32_t>(device.shared_bytes);
+  paged.decode_tokens = tiles ? kDecodeTokens : INT32_MAX;
+  paged.decodes = extent.fewest_tokens <= paged.decode_tokens;
+  paged.prefills = extent.most_tokens > paged.decode_tokens;
+  const int64_t splits = up(extent.context, kSplitTokens);
+  const int64_t blocks = int64_t{op.qkv.rows} * kv.kv_heads;
+  const int64_t needed =
+      int64_t{op.qkv.rows} * op.heads * splits * attention_part_floats(kv.head_dim) * int64_t{sizeof(float)};
+  if (splits > 1 && blocks < int64_t{4} * device.multiprocessors && needed <= op.workspace_bytes)
+    paged.splits = static_cast<int32_t>(splits);
+  return paged;
+}
+
+Launches plan(const PagedAttention& paged, const DeviceFacts&) {
+  const Attention& op = paged.op;
+  const int32_t group = op.heads / op.kv.kv_heads, kv_heads = op.kv.kv_heads, warps = std::min(group, kDecodeWarps);
+  Launches launches;
+  if (op.qkv.rows == 0) return launches;
+  const auto launch = [&](const char* kernel, Dim3 grid, uint32_t threads, uint32_t shared_bytes) {
+    launches.launch[launches.count++] = {kernel, grid, {threads, 1, 1}, shared_bytes};
+  };
+  if (paged.decodes)
+    launch("attention_decode", {static_cast<uint32_t>(paged.splits), kv_heads * up(group, warps), rows_of(op.qkv)},
+           warps * 32, warps * kDecodeSharedBytes);
+  if (paged.decodes && paged.splits > 1)
+    launch("attention_merge", {rows_of(op.qkv), up(op.heads, kHeadWarps)}, kHeadWarps * 32, 0);
+  if (paged.prefills) {
+    const uint32_t dim = prefill_dim(op.kv.head_dim);
+    launch(dim == 64 ? "attention_prefill_64" : "attention_prefill_128",
+           {up(op.qkv.rows, kPrefillRows / group), static_cast<uint32_t>(kv_heads)}, 128, prefill_shared_bytes(dim));
+  }
+  return launches;
+}
+
+Launches plan(const DeviceSample& op, const DeviceFacts&) {
+  KV_CHECK(op.logits.dim <= kMaxVocab, "KV_UNSUPPORTED", "sample: a vocabulary of ", op.logits.dim, ", at most ",
+           kMaxVocab);
+  return one("sample", {rows_of(op.logits)}, kSampleThreads, kSampleSharedBytes);
+}
+Launches plan(const DevicePool& op, const DeviceFacts&) {
+  return one("pool", {static_cast<uint32_t>(op.sequences.count), up(op.x.dim, kRowThreads)}, kRowThreads);
+}
+Launches plan(const CopyPages& op, const DeviceFacts&) {
+  const int64_t chunks = std::min<int64_t>(up(op.page_bytes, 16 * kRowThreads), 256);
+  return one("copy_pages", {static_cast<uint32_t>(chunks), static_cast<uint32_t>(op.count)}, kRowThreads);
+}
+
+}  // namespace kvasir::cuda

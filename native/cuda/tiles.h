@@ -1,0 +1,46 @@
+// What kernels and their grids must agree on.
+#pragma once
+
+#include <cstdint>
+
+namespace kvasir::cuda {
+
+constexpr uint32_t kRowThreads = 128;
+constexpr uint32_t kHeadWarps = 4;  // a warp to a head
+
+// A block of linear with quantised weights: `warps` of `panels` of 16 outputs each, by `tokens`. In the narrow one all
+// warps share a panel.
+struct LinearTile {
+  int32_t warps, panels, tokens;
+};
+constexpr LinearTile kNarrowTile = {8, 1, 8}, kWideTile = {4, 2, 64};
+constexpr int32_t kWideStages = 4;
+constexpr uint32_t kWideSharedBytes = kWideStages * kWideTile.tokens * (64 + 16);
+constexpr uint32_t narrow_shared_bytes(bool second_sums) {
+  return 2 * 16 * ((second_sums ? 256 : 128) + 32) * sizeof(float);
+}
+constexpr uint32_t kFloatTokens = 8;  // of a block with float weights: 16 outputs by so many tokens
+
+constexpr int32_t kDecodeWarps = 8;  // query heads of one KV head that share a block
+// The query and the weights of a page, of one warp.
+constexpr uint32_t kDecodeSharedBytes = (256 + 32) * sizeof(float);
+// A split's part of one token and head in the workspace: maximum and sum, padding, and the weighted values.
+constexpr int64_t attention_part_floats(int64_t head_dim) { return 16 + (head_dim + 15) / 16 * 16; }
+
+// Attention of many tokens: rows (heads of tokens) of a block, pages in flight, and the layout of shared memory.
+constexpr int32_t kPrefillRows = 64, kPrefillStages = 3;
+constexpr int32_t kDecodeTokens =
+    4;  // a sequence with more goes by the prefill kernel, where there is one for its heads
+constexpr int32_t kMostPrefillDim = 128;
+constexpr uint32_t prefill_dim(int32_t head_dim) { return head_dim <= 64 ? 64 : 128; }  // of the kernel
+constexpr uint32_t prefill_shared_bytes(uint32_t dim) {
+  const uint32_t page = dim * 32 + 16 * ((dim + 63) / 64 * 128) + 256;
+  return kPrefillStages * page + dim / 2 * 128 * 4 + kPrefillRows * (dim + 16) + kPrefillRows * 4;
+}
+
+constexpr uint32_t kSampleThreads = 512;
+constexpr uint32_t kSampleSharedBytes = (256 * 8 + 512 / 32 + 2) * 8;  // bins, a value a warp, a result
+
+}  // namespace kvasir::cuda
+
+#define KVASIR_QUANTISED_FORMATS(X) X(q8_0) X(q4_0) X(q4_1) X(q5_0) X(q5_1) X(q4_k) X(q5_k) X(q6_k)

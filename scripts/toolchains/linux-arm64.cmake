@@ -1,4 +1,0 @@
-# 64-bit Arm Linux by Debian's cross compiler (g++-aarch64-linux-gnu).
-set(CMAKE_SYSTEM_NAME Linux)
-set(CMAKE_SYSTEM_PROCESSOR aarch64)
-set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

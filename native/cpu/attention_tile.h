@@ -139,8 +139,10 @@ static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int 
 }
 
 // Asks for what a tile of few rows reads two pages from now: it computes too little to hide the way to memory. Behind
-// the last page come the first ones of the next KV head. Inlined, because GCC drops calls that do nothing but prefetch.
-KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position) {
+// the last page come the first ones of the next KV head. A third at a time, between the passes over a page: all at once
+// would fill the queue of misses. Inlined, because GCC drops calls that do nothing but prefetch.
+KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position, int third) {
+  if (tile.tokens * tile.heads > kFewRows) return;
   const int begin = first_visible(op, tile.position) / kPageTokens;
   const int end = (tile.position + tile.tokens + kPageTokens - 1) / kPageTokens;
   int page = page_position / kPageTokens + kPagesAhead, head = tile.kv_head;
@@ -150,7 +152,8 @@ KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_po
   }
   const int32_t* blocks = op.sequences.blocks + op.sequences.block_start[tile.sequence];
   const uint8_t* data = op.kv.head_page(op.layer, blocks[page], head);
-  for (int64_t i = 0; i < op.kv.head_page_bytes(); i += 64) __builtin_prefetch(data + i, 0, 2);
+  const int64_t bytes = op.kv.head_page_bytes();
+  for (int64_t i = bytes * third / 3 & ~63; i < bytes * (third + 1) / 3; i += 64) __builtin_prefetch(data + i, 0, 2);
 }
 
 // One page, for every token of the tile that sees some of it.
@@ -173,11 +176,12 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   const StepSequences& sequences = op.sequences;
   const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
   uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
-  if (tile.tokens * tile.heads <= kFewRows) prefetch_ahead(op, tile, page_position);
+  prefetch_ahead(op, tile, page_position, 0);
   const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, (to - from) * tile.heads);
   if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
   score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);
 
+  prefetch_ahead(op, tile, page_position, 1);
   // Calls some(row, begin, end, scales of the values) for every row that sees the page.
   const auto over_rows = [&](auto some) KV_LAMBDA {
     ValueScales scales = {};
@@ -210,6 +214,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
       store(scores + kLanes, weights.high);
     }
   });
+  prefetch_ahead(op, tile, page_position, 2);
   if (quantised) {
     const int8_t* values = reinterpret_cast<const int8_t*>(kv.values(head_page));
     by_rows<kTileRows>(from * tile.heads, to * tile.heads, [&](auto rows, int r) KV_LAMBDA {

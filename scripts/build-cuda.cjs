@@ -20,7 +20,7 @@ const targets = [80, 86, 89, 90, 120]
 const sizeBudget = 16 << 20 // bytes of all fatbins
 // Three blocks of 128 threads on a multiprocessor of 65536 registers, which are given out by eights; two for the tiles that
 // keep 64 sums and more in a thread's registers.
-const registerBudget = (kernel) => (/_wide$|_prefill_128$/.test(kernel) ? 208 : 168)
+const registerBudget = (kernel) => (/_wide$|_prefill_128$/.test(kernel) ? 232 : 168)
 
 function installToolkit() {
   const stamp = join(toolkit, 'installed')

@@ -75,11 +75,13 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
   console.log(`${[line(head), width.map((n) => '-'.repeat(n)).join('  '), ...rows.map(line)].join('\n')}\n`)
 }
 
-/** The last line of a bench. */
-export function printResult(bench: string, figures: Figures, isa: string): void {
+/** The last line of a bench, which is also returned. */
+export function printResult(bench: string, figures: Figures, isa: string): string {
   const bad = Object.entries(figures).filter(([, value]) => !Number.isFinite(value))
   if (bad.length > 0) throw new Error(`figures that are no numbers: ${JSON.stringify(Object.fromEntries(bad))}`)
-  console.log(JSON.stringify({ bench, commit: commit(), machine: machine(isa), figures }))
+  const line = JSON.stringify({ bench, commit: commit(), machine: machine(isa), figures })
+  console.log(line)
+  return line
 }
 
 export function machine(isa: string) {

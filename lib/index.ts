@@ -7,6 +7,7 @@
 
 export type { CallFormat, ChatFormat } from './chat/format.ts'
 export type { Answer, ChoiceResult, FinishReason, Piece, TokenLogprob, Usage } from './engine/answer.ts'
+export type { DeviceName } from './engine/device.ts'
 export type { Pooling } from './engine/embed-request.ts'
 export type { EngineLoad } from './engine/engine.ts'
 export type { Generation } from './engine/generation.ts'

@@ -42,8 +42,11 @@ export interface NativeTokenizer {
   readonly vocabSize: number
   readonly bos: number
   readonly eos: number
-  /** Ids of text; off the event loop. addSpecial: BOS/EOS as the checkpoint asks; parseSpecial: read <|…|> as tokens. */
-  encode(text: string, addSpecial: boolean, parseSpecial: boolean): Promise<Int32Array>
+  /**
+   * Ids of text; off the event loop. addSpecial: BOS/EOS as the checkpoint asks; parseSpecial: read <|…|> as tokens.
+   * mark: a character that is taken away wherever it stands; what follows it is read as no control token.
+   */
+  encode(text: string, addSpecial: boolean, parseSpecial: boolean, mark?: string): Promise<Int32Array>
   /**
    * The bytes of each id, joined; special tokens are left out unless `special`. `continued`: the ids follow others, so
    * the space that some tokenizers put before a text is not taken off.
@@ -53,6 +56,8 @@ export interface NativeTokenizer {
   idOf(token: string): number
   /** True for control tokens, which are not text. */
   isSpecial(id: number): boolean
+  /** What control tokens look like in a text. */
+  controlTokens(): string[]
   /** Gives its memory back once what is being encoded is done; every other call throws KV_DISPOSED then. */
   close(): void
 }
@@ -126,11 +131,49 @@ export interface NativeExecutor {
   open(slot: number, sampler: NativeSampler): void
   /** Queues one step (lib/engine/step.ts); resolves with its results. The array is copied. */
   submit(step: Int32Array): Promise<Int32Array>
+  /** The memory of these pages of the KV cache goes back to the system, after the steps already submitted. */
+  release(pages: Int32Array): void
   /** Makes one more program for the steps to come, on the same weights; returns its number. */
   addProgram(program: NativeProgram): number
   /** Waits for what is queued, stops the threads, gives the memory back. */
   dispose(): Promise<void>
-  stats(): { steps: number; busyMs: number; arenaBytes: number; kvBytes: number; threads: number }
+  stats(): DeviceStats
+}
+
+export interface DeviceStats {
+  steps: number
+  busyMs: number
+  arenaBytes: number
+  kvBytes: number
+  threads: number
+  /** Of a card: steps that are recorded, and how often one of them was replayed. */
+  graphs: number
+  replays: number
+}
+
+/** A card, as its driver describes it. */
+export interface CudaCard {
+  name: string
+  /** 10 · major + minor. */
+  computeCapability: number
+  multiprocessors: number
+  /** Bytes. */
+  memory: number
+}
+
+/** A card that can be computed on. Its context lives until closeCuda(), or as long as an executor uses it. */
+export interface NativeCuda extends CudaCard {
+  /** The number of the card. */
+  card: number
+  freeMemory: number
+  readonly context: unknown
+}
+
+export interface CudaExecutorOptions extends ExecutorOptions {
+  cuda: NativeCuda
+  kernelFolders: readonly string[]
+  /** Called while the weights are copied to the card; bytes. */
+  onProgress?: (done: number, total: number) => void
 }
 
 export interface NativeInfo {
@@ -151,6 +194,12 @@ export interface Native {
   createProgram(tape: Int32Array): NativeProgram
   createWeights(weights: NativeWeight[]): NativeWeights
   createExecutor(options: ExecutorOptions): NativeExecutor
+  /** The cards of this machine, and the driver's interface: 1000 · major + 10 · minor. Rejects when there is no driver. */
+  cudaCards(): Promise<{ driver: number; cards: CudaCard[] }>
+  /** Rejects with one sentence when the card, its driver or our kernels do not serve. */
+  openCuda(card: number, kernelFolders: readonly string[]): Promise<NativeCuda>
+  closeCuda(cuda: NativeCuda): void
+  createCudaExecutor(options: CudaExecutorOptions): Promise<NativeExecutor>
   /** Re-codes rows of `from` into `dtype`, written to a plain buffer; off the event loop. */
   convert(from: NativeMatrix, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>
   peakMemory(): number
@@ -164,8 +213,15 @@ export function native(): Native {
   return addon
 }
 
+const root = unpackedPath(join(__dirname, '..'))
+
+/** Where CUDA kernels may lie (*.fatbin), the first with any counts: KVASIR_CUDA_KERNELS, the package, a build. */
+export function kernelFolders(): string[] {
+  const named = process.env['KVASIR_CUDA_KERNELS']
+  return [...(named ? [named] : []), join(root, 'prebuilds', 'cuda'), join(root, 'build', 'cuda')]
+}
+
 function loadAddon(): Native {
-  const root = unpackedPath(join(__dirname, '..'))
   try {
     return nodeGypBuild(root) as Native
   } catch (cause) {

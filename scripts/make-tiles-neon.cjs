@@ -12,6 +12,7 @@
 const { writeFileSync } = require('node:fs')
 
 const COLUMNS = 6
+const PREFETCHES = 8 // lines a group
 const KINDS = ['zero', 'minimum', 'halves', 'bytes']
 const ROWS = 16
 const D = ROWS * 32 // where the panel's record has d, and after it m or the second half's d
@@ -60,19 +61,20 @@ class Tile {
     this.op(
       `add %[w], %[w], #${D + ROWS * 4 * (this.twice ? 2 : 1)}; add %[s], %[s], #${this.words * this.columns * 4}`,
     )
-    this.op('subs %[n], %[n], #1; b.ne 1b')
+    for (let line = 0; line < PREFETCHES; line++) this.op(`prfm pldl2keep, [%[ahead], #${line * 64}]`)
+    this.op('add %[ahead], %[ahead], %[step]; subs %[n], %[n], #1; b.ne 1b')
     const columns = Array.from({ length: this.columns }, (_, c) => c)
     const clobbers = Array.from({ length: 32 }, (_, i) => `"v${i}"`)
     return `__attribute__((noinline)) static void tile_${this.kind}_${this.columns}(const uint8_t* w, const void* q, [[maybe_unused]] int64_t stride,
-    const void* s, float* acc, int64_t n) {
+    const void* s, float* acc, int64_t n, const uint8_t* ahead, int64_t step) {
   const uint8_t* q0 = static_cast<const uint8_t*>(q);
 ${columns
   .slice(1)
   .map((c) => `  const uint8_t* q${c} = q0 + ${c} * stride;\n`)
   .join('')}  asm volatile(
 ${this.lines.map((line) => `      "${line}\\n"`).join('\n')}
-      : [w] "+r"(w), [s] "+r"(s), [n] "+r"(n), ${columns.map((c) => `[q${c}] "+r"(q${c})`).join(', ')}
-      : [acc] "r"(acc)
+      : [w] "+r"(w), [s] "+r"(s), [n] "+r"(n), [ahead] "+r"(ahead), ${columns.map((c) => `[q${c}] "+r"(q${c})`).join(', ')}
+      : [acc] "r"(acc), [step] "r"(step)
       : "memory", "cc", ${clobbers.join(', ')});
 }
 `
@@ -233,7 +235,8 @@ writeFileSync(
 
 namespace kvasir::cpu::KVASIR_ISA {
 
-using TileFunction = void (*)(const uint8_t* w, const void* q, int64_t stride, const void* s, float* acc, int64_t n);
+using TileFunction = void (*)(const uint8_t* w, const void* q, int64_t stride, const void* s, float* acc, int64_t n,
+                              const uint8_t* ahead, int64_t step);
 static constexpr int kTileColumns = ${COLUMNS};
 
 #if KVASIR_NEON

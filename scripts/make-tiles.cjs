@@ -9,9 +9,12 @@
 //   q       activations of column 0, `stride` bytes from one column to the next (int16 in the wide kind)
 //   s       a record a group: scale [columns] f32, then what the kind adds: −zero·sum i32 of the group (zero), of its
 //           two halves (halves), or scale·sum f32 (minimum)
+//   ahead   weights that are wanted next: eight lines are asked for a group, `step` bytes on each time. Asked for at once,
+//           they would fill the queue of misses and hold up the multiplication.
 const { writeFileSync } = require('node:fs')
 
 const COLUMNS = 6
+const PREFETCHES = 8 // a group
 
 // Instructions of one tile, gathered as text in AT&T order.
 class Tile {
@@ -46,23 +49,28 @@ class Tile {
   each(visit) {
     for (let c = 0; c < this.columns; c++) for (let v = 0; v < 2; v++) visit(c, v)
   }
+  // After step k of `steps` of a group.
+  prefetch(k, steps) {
+    const each = steps / PREFETCHES
+    if ((k + 1) % each === 0) this.op(`prefetcht1 ${((k + 1) / each - 1) * 64}(%[ahead])`)
+  }
   advance() {
     const words = { halves: 3, wide: 1 }[this.kind] ?? 2
     this.op(`add $${this.record}, %[w]; add $${this.kind === 'wide' ? 64 : 32}, %[q]`)
     if (this.columns > 3) this.op(`add $${this.kind === 'wide' ? 64 : 32}, %[q3]`)
-    this.op(`add $${words * this.columns * 4}, %[s]; dec %[n]; jnz 1b`)
+    this.op(`add %[step], %[ahead]; add $${words * this.columns * 4}, %[s]; dec %[n]; jnz 1b`)
   }
   // The C++ function around the instructions.
   text() {
     const clobbers = Array.from({ length: this.bytes === 64 ? 32 : 16 }, (_, i) => `"xmm${i}"`)
     return `__attribute__((noinline)) static void ${this.name}(const uint8_t* w, const void* q, int64_t stride, const void* s,
-    float* acc, int64_t n) {
+    float* acc, int64_t n, const uint8_t* ahead, int64_t step) {
   const char* q3 = static_cast<const char*>(q) + 3 * stride;
   alignas(64) int32_t spill[${this.columns * 16}];
   asm volatile(
 ${this.lines.map((line) => `      "${line}\\n"`).join('\n')}
-      : [w] "+r"(w), [q] "+r"(q), [q3] "+r"(q3), [s] "+r"(s), [n] "+r"(n)
-      : [stride] "r"(stride), [acc] "r"(acc), [spill] "r"(spill)
+      : [w] "+r"(w), [q] "+r"(q), [q3] "+r"(q3), [s] "+r"(s), [n] "+r"(n), [ahead] "+r"(ahead)
+      : [step] "r"(step), [stride] "r"(stride), [acc] "r"(acc), [spill] "r"(spill)
       : "memory", "cc", ${clobbers.join(', ')});
 }
 `
@@ -89,6 +97,7 @@ function avx512(kind, columns) {
         t.op(`vpbroadcastd ${t.activation(c, k * 4)}, ${x}`)
         for (let v = 0; v < 2; v++) t.op(`vpdpbusd ${x}, ${t.reg(24 + v)}, ${t.sum(c, v)}`)
       }
+      t.prefetch(k, 8)
     }
     for (let v = 0; v < 2; v++) t.op(`vmovaps ${t.d[half] + v * 64}(%[w]), ${t.reg(24 + v)}`)
     if (kind === 'minimum') for (let v = 0; v < 2; v++) t.op(`vmovaps ${t.d[1] + v * 64}(%[w]), ${t.reg(30 + v)}`)
@@ -131,6 +140,7 @@ function avx2(kind, columns) {
           }
         }
       }
+      t.prefetch(k, steps)
       if (kind === 'wide' || (k + 1) % DEPTH[kind] !== 0) continue
       t.op(`vpcmpeqw ${product}, ${product}, ${product}; vpsrlw $15, ${product}, ${product}`)
       t.each((c, v) => {
@@ -180,7 +190,8 @@ writeFileSync(
 
 namespace kvasir::cpu::KVASIR_ISA {
 
-using TileFunction = void (*)(const uint8_t* w, const void* q, int64_t stride, const void* s, float* acc, int64_t n);
+using TileFunction = void (*)(const uint8_t* w, const void* q, int64_t stride, const void* s, float* acc, int64_t n,
+                              const uint8_t* ahead, int64_t step);
 static constexpr int kTileColumns = ${COLUMNS};
 
 #if defined(__AVX512VNNI__)

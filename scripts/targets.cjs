@@ -1,13 +1,14 @@
 // The systems that a prebuilt addon can be made for, and how CMake is called for each: with the compilers of this machine,
-// or with zig, which brings the headers and libraries of every system in one package (PyPI ziglang, fetched into build/ on
-// demand and never by npm install).
+// or with zig, which brings the headers and libraries of every system in one package (PyPI ziglang, fetched into our cache
+// on demand and never by npm install).
 const { execFileSync, spawnSync } = require('node:child_process')
 const { chmodSync, existsSync, mkdirSync, writeFileSync } = require('node:fs')
-const { availableParallelism } = require('node:os')
+const { availableParallelism, homedir } = require('node:os')
 const { join } = require('node:path')
 
 const root = join(__dirname, '..')
 const ZIG = '0.15.2'
+const zigHome = join(process.env.KVASIR_CACHE || join(homedir(), '.cache', 'kvasir'), 'tools', `zig-${ZIG}`)
 
 /** `file` in prebuilds/ is what node-gyp-build looks for. `needs`: what must be installed; `zig`: a triple of zig's. */
 const TARGETS = [
@@ -17,7 +18,6 @@ const TARGETS = [
     file: 'linux-arm64/kvasir.glibc.node',
     needs: ['aarch64-linux-gnu-g++'],
     system: ['Linux', 'aarch64', 'aarch64-linux-gnu-g++'],
-    tools: 'aarch64-linux-gnu-',
   },
   { name: 'linux-x64-musl', file: 'linux-x64/kvasir.musl.node', zig: 'x86_64-linux-musl', system: ['Linux', 'x86_64'] },
   {
@@ -37,17 +37,17 @@ const has = (tool) => !spawnSync(tool, ['--version'], { stdio: 'ignore' }).error
 
 /** Folder with the programs of zig, fetched when it is not there. */
 function zigFolder() {
-  const folder = join(root, 'build', `zig-${ZIG}`)
-  if (!existsSync(join(folder, 'ziglang', 'zig'))) {
-    const flags = ['--quiet', '--target', folder, '--no-deps', '--disable-pip-version-check']
+  const folder = join(zigHome, 'ziglang')
+  if (!existsSync(join(folder, 'zig'))) {
+    const flags = ['--quiet', '--target', zigHome, '--no-deps', '--disable-pip-version-check']
     execFileSync('python3', ['-m', 'pip', 'install', ...flags, `ziglang==${ZIG}`], { stdio: 'inherit' })
   }
-  return join(folder, 'ziglang')
+  return folder
 }
 
 /** A compiler as one program, which is what CMake and ccache expect. */
 function zigCompiler(triple) {
-  const folder = join(root, 'build', `zig-${ZIG}`, triple)
+  const folder = join(zigHome, triple)
   const path = join(folder, 'c++')
   mkdirSync(folder, { recursive: true })
   writeFileSync(path, `#!/bin/sh\nexec "${join(zigFolder(), 'zig')}" c++ -target ${triple} "$@"\n`)
@@ -65,7 +65,7 @@ function obstacle(target) {
 /** Builds CMake targets for a system; returns the build folder, in which build/Release has the addon. */
 function build(target, ...parts) {
   const folder = join(root, 'build', target.name)
-  const options = ['-DCMAKE_BUILD_TYPE=Release', `-DKVASIR_OUTPUT=${folder}`]
+  const options = ['-DCMAKE_BUILD_TYPE=Release', `-DKVASIR_OUTPUT=${folder}`, '-DCMAKE_SHARED_LINKER_FLAGS=-s']
   if (target.system) {
     const [system, processor, compiler = zigCompiler(target.zig)] = target.system
     options.push(

@@ -33,6 +33,8 @@ function pack() {
     names.some((name) => name.startsWith(`prebuilds/${process.platform}-${process.arch}/`)),
     'the package has no prebuilt addon for this system',
   )
+  for (const name of ['index.html', 'main.js', 'page.css', 'theme.js', 'icon.svg'])
+    assert.ok(names.includes(`dist/server/page/${name}`), `the package lacks ${name} of the server's page`)
   assert.ok(size < 15e6, `the tarball has ${mb(size)}, at most 15 MB are wanted`)
   say('tarball', `${mb(size)}, ${mb(unpackedSize)} unpacked, ${names.length} files`)
   return join(work, filename)

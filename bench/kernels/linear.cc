@@ -1,6 +1,7 @@
 // Speed of `linear` on one thread: multiply-adds a cycle and weight bytes a second, and the share of the bound.
 //
 //   linear_bench [--format q4_0] [--isa avx2] [--shape 0…2] [--tokens 512] [--baseline] [--hot]
+//   linear_bench --machine 2      clock, and the bandwidth and multiply-adds a second that so many threads can have
 //
 // The bound of a cell is the greater of two times: multiply-adds ÷ what the instructions allow (a cycle's SIMD and
 // multiplier slots, per format), and weight bytes ÷ the read bandwidth measured here. Time is the thread's own, since
@@ -11,6 +12,7 @@
 #include <cstdio>
 #include <ctime>
 #include <map>
+#include <thread>
 
 #include "test/native/linear_data.h"
 
@@ -88,6 +90,19 @@ double instruction_bound(const std::string& isa, Dtype dtype) {
   }
 }
 
+// What limits a step on `threads` threads: read bandwidth together, and multiply-adds of 4-bit weights with a minimum.
+int print_machine(int threads) {
+  std::vector<double> bandwidth(static_cast<size_t>(threads));
+  std::vector<std::thread> others;
+  for (double& mine : bandwidth) others.emplace_back([&mine] { mine = measure_bandwidth(); });
+  for (std::thread& other : others) other.join();
+  double together = 0;
+  for (const double one : bandwidth) together += one;
+  const double ghz = measure_ghz(), bound = instruction_bound(isas().back().isa, Dtype::q4_1);
+  std::printf("{\"ghz\":%.2f,\"gb_per_s\":%.1f,\"gmac_per_s\":%.0f}\n", ghz, together, bound * ghz * threads);
+  return 0;
+}
+
 struct Shape {
   int rows, cols;
 };
@@ -112,7 +127,7 @@ bool same_bits(const Linear& op) {
   const Buffer y(size_t(op.y.stride) * size_t(op.y.rows));
   few.y.data = y.get();
   std::atomic<int64_t> ticket{0};
-  cpu::baseline::linear(few, Worker{0, 1, nullptr, &ticket, scratch.get(), kScratchBytes});
+  isas().front().linear(few, Worker{0, 1, nullptr, &ticket, scratch.get(), kScratchBytes});
   return std::memcmp(few.y.f32(op.y.rows - 1), op.y.f32(op.y.rows - 1), 4 * sizeof(float)) == 0;
 }
 
@@ -164,6 +179,7 @@ bool measure(const Isa& isa, const Format& format, Shape shape, int tokens, bool
                           std::to_string(shape.cols) + ".t" + std::to_string(tokens);
   machine.figures[key + (tokens > 4 ? ".mac_per_cycle" : ".gb_per_s")] =
       tokens > 4 ? macs_a_cycle(median) : bytes / median * 1e-9;
+  machine.figures[key + ".of_bound"] = 100 * bound / median;
   return true;
 }
 
@@ -224,6 +240,7 @@ int main(int argc, char** argv) {
       (name == "--hot" ? options.hot : options.baseline) = true;
       continue;
     }
+    if (name == "--machine") return kvasir::test::print_machine(std::max(1, std::atoi(value)));
     if (name == "--format") options.format = value;
     if (name == "--isa") options.isa = value;
     if (name == "--shape") options.shape = std::atoi(value);

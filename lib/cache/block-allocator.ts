@@ -1,9 +1,10 @@
 // Pages of the KV cache. A page keeps the keys and values of 32 consecutive tokens in every layer (PagedAttention, arXiv
-// 2309.06180); the bytes are on the device, here are only numbers. Every page is in one of three states:
+// 2309.06180); the bytes are on the device, here are only numbers. Every page is in one of four states:
 //
 //   free     nobody needs what it holds
 //   owned    by one or more sequences
 //   cached   by no sequence, but the prefix tree keeps it for the next one with the same beginning
+//   retired  given back to the system, until resize() takes it back
 //
 // A cached page is as good as a free one: it is given out, longest unused first, when no page is free.
 import { KvasirError } from '../errors.ts'
@@ -24,6 +25,8 @@ export class BlockAllocator {
   private readonly newer: Int32Array
   private readonly older: Int32Array
   private idle = 0
+  private readonly retired: number[] = []
+  private owed = 0 // pages that are to retire as soon as their holders let go; while there are any, none is free
 
   constructor(readonly pages: number) {
     if (!Number.isInteger(pages) || pages < 1)
@@ -35,6 +38,32 @@ export class BlockAllocator {
     this.top = pages
     this.newer = new Int32Array(pages + 1).fill(pages)
     this.older = new Int32Array(pages + 1).fill(pages)
+  }
+
+  /** Pages that may be used: all, or as many as resize() said. */
+  get budget(): number {
+    return this.pages - this.retired.length - this.owed
+  }
+
+  /**
+   * From now on there are `budget` pages, at most `pages`. Free pages retire first, then what the prefix tree keeps, then
+   * owned pages when their holders let go.
+   */
+  resize(budget: number): void {
+    for (let more = budget - this.budget; more > 0; more--) {
+      if (this.owed > 0) this.owed--
+      else this.stack[this.top++] = this.retired.pop()!
+    }
+    this.owed += Math.max(0, this.budget - budget)
+    while (this.owed > 0 && this.free > 0) {
+      if (this.top > 0) this.put(this.stack[--this.top]!)
+      else this.evict()
+    }
+  }
+
+  /** Retired pages, the last one last. */
+  get gone(): readonly number[] {
+    return this.retired
   }
 
   /** Pages that can be had now: free or cached. */
@@ -68,8 +97,12 @@ export class BlockAllocator {
   release(page: number): void {
     if (!this.references[page]) throw new Error(`block allocator: page ${page} is released twice`)
     if (--this.references[page]! > 0) return
-    if (this.keeps[page]) this.link(page)
-    else this.stack[this.top++] = page
+    if (!this.keeps[page]) {
+      this.put(page)
+      return
+    }
+    this.link(page)
+    if (this.owed > 0) this.evict()
   }
 
   /** An owned page stays cached when its last holder lets go. */
@@ -83,7 +116,7 @@ export class BlockAllocator {
     this.keeps[page] = 0
     if (this.references[page]! > 0) return
     this.unlink(page)
-    this.stack[this.top++] = page
+    this.put(page)
   }
 
   holders(page: number): number {
@@ -117,14 +150,26 @@ export class BlockAllocator {
     const free = new Set(this.stack.subarray(0, this.top))
     const cached = new Set<number>()
     for (let page = this.newer[this.pages]!; page !== this.pages; page = this.newer[page]!) cached.add(page)
-    if (free.size !== this.top || cached.size !== this.idle || owned + this.free !== this.pages)
+    const all = owned + this.free + this.retired.length
+    if (free.size !== this.top || cached.size !== this.idle || all !== this.pages || (this.owed > 0 && this.free > 0))
       throw new Error(
-        `${this.pages} pages, but ${owned} owned, ${this.idle} cached (${cached.size} distinct) and ` +
-          `${this.top} free (${free.size} distinct)`,
+        `${this.pages} pages, but ${owned} owned, ${this.idle} cached (${cached.size} distinct), ` +
+          `${this.top} free (${free.size} distinct), ${this.retired.length} retired and ${this.owed} owed`,
       )
+    for (const page of this.retired)
+      if (counts[page] || this.keeps[page]) throw new Error(`page ${page} is retired and owned`)
     for (const page of free) if (counts[page] || this.keeps[page]) throw new Error(`page ${page} is free and owned`)
     for (const page of cached)
       if (counts[page] || !this.keeps[page]) throw new Error(`page ${page} is cached and owned`)
+  }
+
+  // Nobody needs it any more.
+  private put(page: number): void {
+    if (this.owed === 0) this.stack[this.top++] = page
+    else {
+      this.owed--
+      this.retired.push(page)
+    }
   }
 
   private evict(): void {

@@ -114,12 +114,18 @@ export class PrefixTree {
     if (tokens <= 0) return
     let level = this.root(salt)
     let hash = seed(salt)
+    let replaced = false
     for (let i = 0; i * PAGE_TOKENS < tokens; i++) {
       const own = table.pages[i]!
       const want = this.read(source, i * PAGE_TOKENS, tokens)
       const place = this.search(level, want)
       let page = this.found
       if (this.common < want) {
+        // A fork that goes on holds it too, but not the pages before it that took the place of ours: they could go first.
+        if (replaced && this.blocks.holders(own) > 1) {
+          if (level.pages.length === 0) this.children[level.parent] = undefined
+          return
+        }
         if (page >= 0 && this.common === this.held[page]) {
           this.drop(page, level, place - 1) // ours holds the same and more
           this.add(own, level, place - 1, want, hash)
@@ -129,6 +135,7 @@ export class PrefixTree {
         if (!over) return
         if (want < PAGE_TOKENS) return // a page with these tokens, and perhaps more, is there
         table.replace(this.blocks, i, page)
+        replaced = true
       }
       if (want < PAGE_TOKENS) return
       hash = this.hash[page]!

@@ -2,12 +2,14 @@
 import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { freeDisk, type Machine, machine } from '../engine/machine.ts'
+import { planMemory } from '../engine/plan-memory.ts'
 import { KvasirError } from '../errors.ts'
 import { modelFolder } from '../hub/cache.ts'
 import { resolveModel } from '../hub/resolve.ts'
+import { openCheckpoint } from '../weights/open.ts'
 import { type Facts, type Finding, findings } from './doctor/findings.ts'
-import { freeDisk, machine } from './doctor/machine.ts'
-import { probeAddon, probeLoad } from './doctor/probe.ts'
+import { probeAddon, probeCuda, probeLoad } from './doctor/probe.ts'
 
 const USAGE = `kvasir doctor [MODEL]
 
@@ -17,7 +19,16 @@ MODEL is loaded for a test, in a process of its own; without it, the smallest on
   --json   for programs
 `
 
-const OVERRIDES = ['KVASIR_ISA', 'KVASIR_CACHE', 'KVASIR_PREBUILD', 'HF_ENDPOINT', 'PREBUILDS_ONLY', 'LIBC']
+const OVERRIDES = [
+  'KVASIR_ISA',
+  'KVASIR_LIBCUDA',
+  'KVASIR_CUDA_KERNELS',
+  'KVASIR_CACHE',
+  'KVASIR_PREBUILD',
+  'HF_ENDPOINT',
+  'PREBUILDS_ONLY',
+  'LIBC',
+]
 
 export async function doctorCommand(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -37,6 +48,7 @@ export async function doctorCommand(args: string[]): Promise<void> {
 }
 
 async function examine(model: string | undefined): Promise<Facts> {
+  const host = machine()
   const addon = await probeAddon()
   const cache = cacheFacts(modelFolder())
   const smallest = [...cache.models].sort((a, b) => a.bytes - b.bytes)[0]
@@ -44,13 +56,23 @@ async function examine(model: string | undefined): Promise<Facts> {
   const path = tried === null ? null : await resolveModel(tried)
   return {
     versions: versions(),
-    machine: machine(),
+    machine: host,
     addon,
+    cuda: addon.ok ? await probeCuda() : null,
     cache,
     model: path,
     load: addon.ok && path !== null ? await probeLoad(path) : null,
+    ...(await known(path, host)),
     overrides: Object.fromEntries(OVERRIDES.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
   }
+}
+
+// What cannot be opened is told by the test load.
+async function known(path: string | null, host: Machine): Promise<Pick<Facts, 'plan' | 'warnings'>> {
+  const checkpoint = path === null ? undefined : await openCheckpoint(path).catch(() => undefined)
+  if (!checkpoint) return { plan: null, warnings: [] }
+  const { kv, limits, kvBytes, why } = planMemory(checkpoint.config, {}, host)
+  return { plan: { kv, limits, kvBytes, why }, warnings: checkpoint.warnings }
 }
 
 function versions(): Facts['versions'] {

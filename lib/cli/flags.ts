@@ -4,6 +4,7 @@ import { KvasirError } from '../errors.ts'
 import type { GenerateOptions, LoadOptions } from '../index.ts'
 
 export const modelFlags = {
+  device: { type: 'string' },
   threads: { type: 'string' },
   context: { type: 'string' },
   kv: { type: 'string' },
@@ -25,13 +26,15 @@ export const samplingFlags = {
 export const flagsHelp = `  --temperature, -t N   0 is greedy          --top-p N  --top-k N  --min-p N  --repetition-penalty N
   --max-tokens, -n N    tokens of an answer  --seed N   the same seed, the same answer
   --stop TEXT           may be repeated      --ignore-eos
-  --threads N           default: the physical cores      --context N   tokens      --kv kv8|f16|f32\n`
+  --threads N           default: the physical cores      --context N   tokens      --kv kv8|f16|f32
+  --device cpu|cuda|cuda:1|auto\n`
 
 type Values = Record<string, string | boolean | string[] | undefined>
 
 /** Options of load() from the flags. */
 export function loadOptions(values: Values): LoadOptions {
   return {
+    ...optional('device', values['device'] as LoadOptions['device']), // load() checks it
     ...optional('threads', number(values, 'threads')),
     ...optional('context', number(values, 'context')),
     ...optional('kv', values['kv'] as LoadOptions['kv']), // load() checks it

@@ -70,13 +70,14 @@ interface Report {
   tokenizer: { kind: string; model?: string; pre?: string; bos?: number; eos?: number }
   stopTokens: number[]
   chatTemplate: string | null
+  warnings: string[]
   parameters: number
   formats: { dtype: string; tensors: number; bytes: number }[]
   memory: Memory
 }
 
 function reportOf(checkpoint: Checkpoint, memory: Memory): Report {
-  const { path, kind, name, config, tokenizer, stopTokens, chatTemplate, tensors } = checkpoint
+  const { path, kind, name, config, tokenizer, stopTokens, chatTemplate, warnings, tensors } = checkpoint
   const formats = new Map<string, { dtype: string; tensors: number; bytes: number }>()
   let parameters = 0
   for (const { dtype, shape, bytes } of tensors.values()) {
@@ -93,6 +94,7 @@ function reportOf(checkpoint: Checkpoint, memory: Memory): Report {
     tokenizer: JSON.parse(JSON.stringify({ kind: tokenizer.kind, model, pre, bos, eos })),
     stopTokens,
     chatTemplate,
+    warnings,
     parameters,
     formats: [...formats.values()].sort((a, b) => b.bytes - a.bytes),
     memory,
@@ -126,6 +128,7 @@ function page({ config: c, memory: m, ...r }: Report): string {
       `${kind}: ${name}, bos ${bos ?? 'none'}, eos ${eos ?? 'none'}, stops at ${r.stopTokens.join(', ') || 'none'}`,
     ),
     row('chat template', r.chatTemplate === null ? 'none' : `${r.chatTemplate.length} characters`),
+    ...r.warnings.map((warning) => row('warning', warning)),
     row('parameters', r.parameters.toLocaleString('en-US')),
     ...r.formats.map(({ dtype, tensors, bytes }) =>
       row('', `${dtype.padEnd(5)} ${String(tensors).padStart(5)} tensors ${mb(bytes).padStart(11)}`),

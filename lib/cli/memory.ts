@@ -8,7 +8,7 @@ import { FORMATS } from '../weights/formats.ts'
 import { readFloats } from '../weights/read-tensor.ts'
 
 /** The largest step that memory is told for. */
-const STEP_TOKENS = 512
+const STEP_TOKENS = 256
 
 export interface Memory {
   context: number

@@ -1,6 +1,6 @@
 // The step loop. Plans a step, sends it, and while it runs plans the next one: two steps are in flight, so the device
 // never waits for JavaScript. Between requests nothing is pending: no timer, no promise.
-import { BlockAllocator } from '../cache/block-allocator.ts'
+import { BlockAllocator, pagesFor } from '../cache/block-allocator.ts'
 import { KvasirError } from '../errors.ts'
 import type { NativeExecutor } from '../native.ts'
 import type { Limits } from '../scheduler/limits.ts'
@@ -14,7 +14,8 @@ import type { Sequence } from './sequence.ts'
 import { StepReader, StepWriter } from './step.ts'
 
 /** What the engine needs of a device. */
-export type StepExecutor = Pick<NativeExecutor, 'open' | 'submit' | 'dispose'> & Partial<Pick<NativeExecutor, 'stats'>>
+export type StepExecutor = Pick<NativeExecutor, 'open' | 'submit' | 'release' | 'dispose'> &
+  Partial<Pick<NativeExecutor, 'stats'>>
 
 const STEPS_IN_FLIGHT = 2
 
@@ -38,6 +39,8 @@ export interface EngineLoad {
   /** Steps that ran, and the milliseconds that the device computed them; 0 where it does not count. */
   steps: number
   busyMs: number
+  /** Of the steps, those that a card replayed from a recording. */
+  replays: number
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number
@@ -49,6 +52,8 @@ export interface EngineLoad {
 
 export class Engine {
   readonly limits: Limits
+  /** Pages of the KV cache that the device was made with. */
+  readonly pages: number
   private readonly executor: StepExecutor
   private readonly scheduler: Scheduler<Sequence>
   private readonly writer = new StepWriter()
@@ -56,12 +61,14 @@ export class Engine {
   private readonly flight = new Set<Promise<void>>()
   private readonly observers = new Observers()
   private lastEnd = 0
+  private retired = 0 // pages that the device has given back
   private awake = false
   private disposal: Promise<void> | undefined
 
   constructor({ executor, limits, pages, prefixCache = true }: EngineOptions) {
     this.executor = executor
     this.limits = limits
+    this.pages = pages
     const blocks = new BlockAllocator(pages)
     this.scheduler = new Scheduler(blocks, limits, {
       policy: new Qos(),
@@ -77,7 +84,7 @@ export class Engine {
   /** How busy it is now. */
   load(): EngineLoad {
     const { running, policy, capacity, room } = this.scheduler
-    const { steps = 0, busyMs = 0 } = this.disposal ? {} : (this.executor.stats?.() ?? {})
+    const { steps = 0, busyMs = 0, replays = 0 } = this.disposal ? {} : (this.executor.stats?.() ?? {})
     return {
       requests: this.requests.size,
       running: running.length,
@@ -85,7 +92,8 @@ export class Engine {
       preemptions: room.preemptions,
       steps,
       busyMs,
-      pages: capacity.blocks.pages,
+      replays,
+      pages: capacity.blocks.budget,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,
       prefixCache: capacity.prefixes?.stats(),
@@ -117,6 +125,32 @@ export class Engine {
     if (error === undefined) request.interrupt()
     else request.fail(error)
     this.wake()
+  }
+
+  /**
+   * From now on the KV cache has `budget` pages. Requests that need more wait or give way and are computed again later.
+   * Throws KV_ARGUMENT when one of them could not be finished in so few.
+   */
+  resize(budget: number): void {
+    if (this.disposal) throw disposed()
+    for (const request of this.requests)
+      for (const seq of request.sequences)
+        if (seq.state !== 'done' && pagesFor(seq.mostCached) > budget)
+          throw new KvasirError(
+            'KV_ARGUMENT',
+            `the KV cache cannot shrink to ${budget} pages: a request under way may need ${pagesFor(seq.mostCached)}; ` +
+              'end it first, or give it fewer maxTokens',
+          )
+    this.scheduler.capacity.blocks.resize(budget)
+    this.giveBack()
+    this.wake()
+  }
+
+  // What has retired leaves the device's memory, after the steps that are queued.
+  private giveBack(): void {
+    const { gone } = this.scheduler.capacity.blocks
+    if (gone.length > this.retired) this.executor.release(Int32Array.from(gone.slice(this.retired)))
+    this.retired = gone.length
   }
 
   /** Ends when the steps in flight have; what is unfinished then is rejected with KV_DISPOSED. */

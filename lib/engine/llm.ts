@@ -1,4 +1,5 @@
 // The object that load() gives: one model, every call on it.
+import { type Guard, guardAgainst } from '../chat/guard.ts'
 import { checkedTools, templateMessages } from '../chat/message.ts'
 import { KvasirError } from '../errors.ts'
 import { checkedFormat } from '../grammar/format.ts'
@@ -29,6 +30,7 @@ export class Llm {
   /** What was loaded, and how. */
   readonly info: Readonly<ModelInfo>
   private disposal: Promise<void> | undefined
+  private guard: Guard | undefined
 
   /** Use load(). */
   constructor(private readonly parts: LlmParts) {
@@ -46,12 +48,9 @@ export class Llm {
   chat(messages: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
     const { tools, templateVariables, onPrompt, ...rest } = { ...options }
     const prompt = async () => {
-      const text = this.chatPrompt(messages, {
-        ...(tools && { tools }),
-        ...(templateVariables && { templateVariables }),
-      })
-      const ids = await this.parts.codec.encode(text, false, true)
-      onPrompt?.(text)
+      const { text, mark } = this.fillIn(messages, { tools, templateVariables }, true)
+      const ids = await this.parts.codec.encode(text, false, true, mark)
+      onPrompt?.(mark === undefined ? text : text.replaceAll(mark, ''))
       if (ids.length > 0) return ids
       throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
     }
@@ -59,17 +58,15 @@ export class Llm {
   }
 
   /**
-   * The text that chat() gives to the model: the checkpoint's template, filled in.
+   * The text that chat() gives to the model: the checkpoint's template, filled in. In it a message that looks like a
+   * control token cannot be told from one, as chat() does: what it reads in messages is always text.
    * Throws KV_ARGUMENT, KV_TEMPLATE, and KV_UNSUPPORTED where the checkpoint has no template.
    */
   chatPrompt(
     messages: string | readonly ChatMessage[],
-    { tools, templateVariables: variables = {} }: Pick<ChatOptions, 'tools' | 'templateVariables'> = {},
+    options: Pick<ChatOptions, 'tools' | 'templateVariables'> = {},
   ): string {
-    const { template } = this.parts
-    if (!template) throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
-    if (typeof variables !== 'object' || variables === null) throw expected('templateVariables', 'an object', variables)
-    return template(templateMessages(messages), { tools: checkedTools(tools), variables })
+    return this.fillIn(messages, options, false).text
   }
 
   /**
@@ -150,6 +147,21 @@ export class Llm {
     return this.parts.engine.watch(observer)
   }
 
+  /**
+   * Changes how much memory the KV cache may take, up to what the model was loaded with, and returns the size that it has
+   * now, in whole pages. What is cached of finished requests goes first; requests under way go on, some of them one after
+   * another. Throws KV_ARGUMENT when one of them could not be finished in so little, and KV_DISPOSED.
+   */
+  resize({ kvBytes }: { kvBytes: number }): number {
+    const { engine, info } = this.parts
+    const page = info.kvBytes / engine.pages
+    if (typeof kvBytes !== 'number' || !(kvBytes >= page) || !(kvBytes <= info.kvBytes))
+      throw expected('kvBytes', `from ${page} (a page) to ${info.kvBytes} (as loaded)`, kvBytes)
+    const pages = Math.floor(kvBytes / page)
+    engine.resize(pages)
+    return pages * page
+  }
+
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */
   dispose(): Promise<void> {
     unwatch(this)
@@ -186,6 +198,23 @@ export class Llm {
       },
       options?.signal,
     )
+  }
+
+  // The template's text, and the mark that stands in it before what looks like a control token in a message.
+  private fillIn(
+    messages: string | readonly ChatMessage[],
+    { tools, templateVariables: variables = {} }: { [K in 'tools' | 'templateVariables']?: ChatOptions[K] | undefined },
+    guarded: boolean,
+  ): { text: string; mark: string | undefined } {
+    const { template, codec } = this.parts
+    if (!template) throw new KvasirError('KV_UNSUPPORTED', `${this.info.name} brings no chat template; use generate()`)
+    if (typeof variables !== 'object' || variables === null) throw expected('templateVariables', 'an object', variables)
+    const told = templateMessages(messages)
+    const given = { messages: told.map(({ role: _, ...rest }) => rest), tools: checkedTools(tools), variables }
+    this.guard ??= guardAgainst(codec.controlTokens())
+    const { values, mark } = (guarded && this.guard(given)) || { values: given, mark: undefined }
+    const turns = values.messages.map((message, i) => ({ role: told[i]!.role, ...message }))
+    return { text: template(turns, { tools: values.tools, variables: values.variables }), mark }
   }
 
   private async ids(name: string, prompt: Prompt): Promise<Int32Array> {

@@ -1,20 +1,24 @@
 // From a name to a model that answers: resolve, open, compile, map, start.
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { fromNative } from '../errors.ts'
+import { fromNative, KvasirError } from '../errors.ts'
 import type { Formats } from '../grammar/formats.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
-import { native } from '../native.ts'
+import { kernelFolders, native } from '../native.ts'
 import { boolean, checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
 import { openTokenizer } from '../tokenizer/tokenizer.ts'
 import { bindWeights, CheckpointFiles } from './bind-weights.ts'
+import { cardBudget, type DeviceName, openDevice } from './device.ts'
 import { Engine } from './engine.ts'
 import { Llm } from './llm.ts'
+import { machine, threadsFor } from './machine.ts'
 import { type MemoryOptions, planMemory } from './plan-memory.ts'
 
 export interface LoadOptions extends MemoryOptions {
-  /** Threads that compute. Default: the physical cores that this process may use. */
+  /** 'cpu' (default), 'cuda', 'cuda:1' for the second card, or 'auto': a card when there is one that works. */
+  device?: DeviceName
+  /** Threads that compute. Default: the physical cores that this process may use, within the quota of its cgroup. */
   threads?: number
   /** 'background' gives way to other programs. Default 'normal'. */
   priority?: 'normal' | 'background'
@@ -22,12 +26,12 @@ export interface LoadOptions extends MemoryOptions {
   prefixCache?: boolean
   /** Ends a download; load() rejects with KV_ABORTED. */
   signal?: AbortSignal
-  /** Called while a model is being downloaded. */
+  /** Called while a model is being downloaded, and while its weights are copied to a card. */
   onProgress?: (progress: Progress) => void
 }
 
 const OPTIONS = [
-  ...['threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
+  ...['device', 'threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
   ...['prefixCache', 'signal', 'onProgress'],
 ]
 
@@ -36,16 +40,18 @@ const OPTIONS = [
  * file, or a folder with either. What is not on this machine is downloaded once.
  *
  * Rejects with KV_NOT_FOUND, KV_FORMAT, KV_UNSUPPORTED, KV_ARGUMENT, KV_NETWORK, KV_CHECKSUM, KV_DISK, KV_TOOL,
- * KV_ABORTED or KV_ADDON.
+ * KV_ABORTED or KV_ADDON; for device: 'cuda' with KV_NOT_FOUND or KV_UNSUPPORTED where no card serves.
  */
 export async function load(spec: string, options: LoadOptions = {}): Promise<Llm> {
   checkOptions(options, OPTIONS)
   const signal = signalOf(options.signal)
   const prefixCache = boolean('prefixCache', options.prefixCache, true)
+  const host = machine()
   const { isa, cores } = native().info()
-  const threads = integer('threads', options.threads, cores, { min: 1, max: 1024 })
+  const threads = integer('threads', options.threads, threadsFor(cores, host), { min: 1, max: 1024 })
   const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
 
+  const cuda = await openDevice(options.device) // before anything is downloaded for it
   await turn() // the addon was loaded
   const { resolveModel } = await part(import('../hub/resolve.ts'))
   const path = await resolveModel(spec, { signal, onProgress: options.onProgress })
@@ -53,9 +59,9 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const checkpoint = await openCheckpoint(path)
   const { config } = checkpoint
   await turn()
-  const memory = planMemory(config, options)
   const files = new CheckpointFiles()
   try {
+    const memory = planMemory(config, options, host, cuda ? cardBudget(cuda, checkpoint) : undefined)
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
     await part(import('../models/registry.ts'))
@@ -69,7 +75,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
     const codec = await tokenizer
     const template = chatTemplate(checkpoint, codec)
     await turn()
-    const executor = native().createExecutor({
+    const parts = {
       threads,
       priority,
       slots: memory.limits.maxSequences,
@@ -80,7 +86,15 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       headDim: config.head_dim,
       weights,
       programs: [native().createProgram(program.tape)],
-    })
+    }
+    const executor = cuda
+      ? await native().createCudaExecutor({
+          ...parts,
+          cuda,
+          kernelFolders: kernelFolders(),
+          onProgress: (done, total) => options.onProgress?.({ file: `weights on cuda:${cuda.card}`, done, total }),
+        })
+      : native().createExecutor(parts)
     await turn()
     let formats: Promise<Formats> | undefined
     return new Llm({
@@ -88,6 +102,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       codec,
       template,
       grammar: async (format) => {
+        if (cuda) throw new KvasirError('KV_UNSUPPORTED', "format: answers in a format need device: 'cpu'")
         formats ??= import('../grammar/formats.ts').then(({ Formats }) => new Formats(codec.native, config.vocab_size))
         return (await formats).grammar(format)
       },
@@ -102,6 +117,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         vocabSize: config.vocab_size,
         context: memory.limits.context,
         maxSequences: memory.limits.maxSequences,
+        device: cuda ? `cuda:${cuda.card} (${cuda.name})` : 'cpu',
         threads,
         isa,
         kv: memory.kv,
@@ -117,6 +133,8 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   } catch (error) {
     files.close()
     throw fromNative(error)
+  } finally {
+    if (cuda) native().closeCuda(cuda) // the executor has it now
   }
 }
 

@@ -57,6 +57,8 @@ export interface ModelInfo {
   context: number
   /** Requests computed at once; more wait in line. */
   maxSequences: number
+  /** What computes: 'cpu', or 'cuda:0' with the name of the card. */
+  device: string
   threads: number
   /** Instruction set of the kernels. */
   isa: string
@@ -70,8 +72,10 @@ export interface ModelInfo {
 
 /** Text to ids and back. */
 export interface TextCodec {
-  /** special: add BOS and EOS as the checkpoint asks. parse: read <|…|> as control tokens. */
-  encode(text: string, special: boolean, parse: boolean): Promise<Int32Array>
+  /** special: add BOS and EOS as the checkpoint asks. parse: read <|…|> as control tokens, but none after a mark. */
+  encode(text: string, special: boolean, parse: boolean, mark?: string): Promise<Int32Array>
+  /** What control tokens look like in a text. */
+  controlTokens(): string[]
   decode(ids: Int32Array): string
   /** The bytes of one token inside a text; control tokens as the checkpoint writes them. */
   bytes(id: number): Uint8Array

@@ -2,8 +2,9 @@
 // one: KV_UNSUPPORTED.
 import { KvasirError } from '../errors.ts'
 import { ANY, type CharSet, charSet, complement, union } from './char-set.ts'
+import { Nullables } from './nullables.ts'
 import { RegexReader, type Term } from './regex-reader.ts'
-import { choice, EMPTY, type Node, repeat, sequence, set } from './rules.ts'
+import { choice, EMPTY, isNothing, type Node, Rules, repeat, sequence, set } from './rules.ts'
 
 /** All texts that match from their beginning to their end. `path` names the option in errors. */
 export function wholeMatch(pattern: string, path: string): Node {
@@ -43,7 +44,6 @@ interface Variant {
 }
 
 const plain = (node: Node): Variant[] => [{ start: false, node, end: false }]
-const isEmpty = ({ node }: Variant) => node === EMPTY
 
 function variants(term: Term, path: string): Variant[] {
   switch (term.kind) {
@@ -67,30 +67,41 @@ function variants(term: Term, path: string): Variant[] {
       }
       return all
     }
-    case 'repeat': {
-      const inner = variants(term.term, path)
-      if (inner.every(({ start, end }) => !start && !end)) {
-        const node = inner.length === 0 ? choice() : inner[0]!.node
-        return plain(repeat(node, term.min, term.max))
-      }
-      // Bound to an end of the text, it matches once.
-      if (term.min > 1) throw unsupported(path, 'a repeated ^ or $')
-      return term.min === 0 ? [...plain(EMPTY), ...inner] : inner
-    }
+    case 'repeat':
+      return repeated(variants(term.term, path), term.min, term.max)
   }
 }
 
-// After a text that is not empty there is no beginning, and before one no end.
-function joined(a: Variant, b: Variant): Variant[] {
-  if ((b.start && !isEmpty(a)) || (a.end && !isEmpty(b))) return []
-  return [
-    {
-      start: a.start || b.start,
-      node: isEmpty(a) ? b.node : isEmpty(b) ? a.node : sequence(a.node, b.node),
-      end: a.end || b.end,
-    },
-  ]
+// At most the first time is bound to the beginning, and the last to the end.
+function repeated(inner: Variant[], min: number, max: number): Variant[] {
+  if (max === 0) return plain(EMPTY)
+  const free = choice(...inner.filter(({ start, end }) => !start && !end).map(({ node }) => node))
+  const firsts = [undefined, ...inner.filter(({ start, end }) => start && !end)]
+  const lasts = [undefined, ...inner.filter(({ start, end }) => !start && end)]
+  const whole = inner.filter(({ start, end, node }) => start && end && (min <= 1 || emptied(node)))
+  const between = firsts.flatMap((first) =>
+    lasts.flatMap((last): Variant[] => {
+      const bound = [first, last].filter((one) => one !== undefined)
+      if (bound.length > max) return []
+      // What matches nothing may do so as often as is asked for.
+      const least = bound.some(({ node }) => emptied(node)) ? 0 : Math.max(0, min - bound.length)
+      const middle = repeat(free, least, max - bound.length)
+      const node = sequence(first?.node ?? EMPTY, middle, last?.node ?? EMPTY)
+      return isNothing(node) ? [] : [{ start: first !== undefined, node, end: last !== undefined }]
+    }),
+  )
+  return [...between, ...whole]
 }
+
+// After a text that is not empty there is no beginning, and before one no end: what is there must match nothing.
+function joined(a: Variant, b: Variant): Variant[] {
+  const [left, right] = [b.start ? emptied(a.node) : a.node, a.end ? emptied(b.node) : b.node]
+  if (!left || !right) return []
+  return [{ start: a.start || b.start, node: sequence(left, right), end: a.end || b.end }]
+}
+
+const nullables = new Nullables(new Rules())
+const emptied = (node: Node): Node | undefined => (nullables.isNullable(node) ? EMPTY : undefined)
 
 export function unsupported(path: string, what: string): KvasirError {
   return new KvasirError('KV_UNSUPPORTED', `${path}: ${what} cannot be enforced; write the pattern without it`)

@@ -40,15 +40,15 @@ export class Capacity {
 
   /** Tokens that one sequence can ever keep. */
   get longest(): number {
-    return Math.min(this.limits.context, this.blocks.pages * PAGE_TOKENS)
+    return Math.min(this.limits.context, this.blocks.budget * PAGE_TOKENS)
   }
 
   /** Refuses at once what can never run. */
   checkFits(seq: Scheduled): void {
     const { context, maxSequences, maxRows } = this.limits
     if (seq.limit > context) throw tooLong(seq, `the context is ${context} tokens`)
-    if (pagesFor(seq.mostCached) > this.blocks.pages)
-      throw tooLong(seq, `the KV cache has ${this.blocks.pages} pages of ${PAGE_TOKENS} tokens`)
+    if (pagesFor(seq.mostCached) > this.blocks.budget)
+      throw tooLong(seq, `the KV cache has ${this.blocks.budget} pages of ${PAGE_TOKENS} tokens`)
     const answers = 1 + seq.forks.length
     const most = Math.min(maxSequences, maxRows)
     if (answers > most)

@@ -4,7 +4,6 @@ import { type AnswerPart, AnswerParts, opensThoughts } from '../chat/answer-part
 import type { ChoiceResult } from '../engine/answer.ts'
 import type { Generation } from '../engine/generation.ts'
 import type { ChatMessage, ChatOptions } from '../engine/types.ts'
-import { invalid } from './errors.ts'
 import { forcedCalls } from './forced-calls.ts'
 import type { Format } from './schemas/format.ts'
 import type { FunctionSpec, ToolChoice } from './schemas/tools.ts'
@@ -63,12 +62,9 @@ export function converse(llm: Model, conversation: Conversation): Call {
   }
 }
 
-const FORMATS: boolean = false // GenerateOptions.format is not there yet
-
 /** Options for an answer that is held to a format from its first token on, so that there is no room for thoughts. */
 export function withFormat(format: Format, { templateVariables }: ChatOptions = {}): ChatOptions {
-  if (!FORMATS) throw invalid('response_format', 'only text is there yet', 'unsupported')
-  return { format, templateVariables: { enable_thinking: false, ...templateVariables } } as ChatOptions
+  return { ...({ format } as ChatOptions), templateVariables: { enable_thinking: false, ...templateVariables } }
 }
 
 /** An answer's parts put together. */

@@ -62,6 +62,7 @@ export class Metrics {
       ({ preemptions }) => preemptions,
     )
     this.total('steps_total', 'Steps that the device ran', ({ steps }) => steps)
+    this.total('replayed_steps_total', 'Steps that a card replayed from a recording', ({ replays }) => replays)
     this.total('device_busy_seconds_total', 'Time that the device computed', ({ busyMs }) => busyMs / 1000)
     const prefix = (pick: (stats: NonNullable<EngineLoad['prefixCache']>) => number) => (load: EngineLoad) =>
       load.prefixCache ? pick(load.prefixCache) : 0

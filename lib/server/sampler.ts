@@ -17,6 +17,7 @@ export class Sampler implements EngineObserver {
   private readonly tpot = three(() => new Latencies())
   private readonly states: Uint8Array // [pages] as they were at the last sample
   private readonly fresh: Uint8Array
+  private readonly tally = new Int32Array(4) // pages that are free, cached, owned, shared
   private steps = 0
   private busyMs = 0
   private prefill = 0
@@ -87,21 +88,22 @@ export class Sampler implements EngineObserver {
   }
 
   private changes(): PageMap {
-    const { states, fresh } = this
+    const { states, fresh, tally } = this
     this.view.pages(fresh)
+    tally.fill(0)
     const changed: number[] = []
     for (let page = 0; page < fresh.length; page++) {
-      if (fresh[page] === states[page]) continue
-      changed.push(page, fresh[page]!)
-      states[page] = fresh[page]!
+      const state = fresh[page]!
+      tally[Math.min(state, 3)]!++
+      if (state === states[page]) continue
+      changed.push(page, state)
+      states[page] = state
     }
     return { changed }
   }
 
   private counts() {
-    const counts = { free: 0, cached: 0, owned: 0, shared: 0 }
-    for (const state of this.states)
-      counts[state === 0 ? 'free' : state === 1 ? 'cached' : state === 2 ? 'owned' : 'shared']++
-    return counts
+    const { tally } = this
+    return { free: tally[0]!, cached: tally[1]!, owned: tally[2]!, shared: tally[3]! }
   }
 }

@@ -66,6 +66,7 @@ export function scripted(
       context,
       maxSequences,
       threads: 0,
+      device: 'none',
       isa: 'none',
       kv: 'none',
       kvBytes: 0,

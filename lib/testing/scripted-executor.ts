@@ -57,6 +57,8 @@ export class ScriptedExecutor implements StepExecutor {
     return result
   }
 
+  release(): void {} // it keeps tokens, not keys and values
+
   async dispose(): Promise<void> {
     await this.queue
   }

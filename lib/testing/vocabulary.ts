@@ -12,6 +12,10 @@ export class Vocabulary implements TextCodec {
   private readonly texts: (string | Error)[] = ['']
   private readonly ids = new Map<string, number>()
 
+  controlTokens(): string[] {
+    return []
+  }
+
   async encode(text: string): Promise<Int32Array> {
     return Int32Array.from(this.words(text))
   }

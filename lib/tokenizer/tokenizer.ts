@@ -37,10 +37,15 @@ export class Tokenizer {
   /**
    * The ids of a text. special: with BOS and EOS as the checkpoint asks. parse: read <|…|> as control tokens; leave it
    * off for text that comes from strangers. A chat template writes its own BOS: encode what it gives with special off
-   * and parse on.
+   * and parse on. mark: a character that is taken away, and keeps what follows it from being a control token.
    */
-  async encode(text: string, special = true, parse = false): Promise<Int32Array> {
-    return attempt(() => this.#native.encode(text, special, parse))
+  async encode(text: string, special = true, parse = false, mark?: string): Promise<Int32Array> {
+    return attempt(() => this.#native.encode(text, special, parse, mark))
+  }
+
+  /** What control tokens look like in a text. */
+  controlTokens(): string[] {
+    return this.#native.controlTokens()
   }
 
   /**

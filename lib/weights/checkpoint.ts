@@ -32,6 +32,8 @@ export interface Checkpoint {
   chatTemplate: string | null
   /** Ids that end an answer. */
   stopTokens: number[]
+  /** What is doubtful about it, in sentences for people. */
+  warnings: string[]
   /** By name. May hold rope_freqs.weight, GGUF's divisors of the rotary frequencies. */
   tensors: Map<string, CheckpointTensor>
 }

@@ -34,8 +34,18 @@ export async function openGguf(path: string): Promise<Checkpoint> {
     tokenizer: await tokenizerOf(keys, config.vocab_size),
     chatTemplate: keys.string('tokenizer.chat_template') ?? null,
     stopTokens: [...new Set(['eos', 'eot', 'eom'].flatMap((name) => keys.id(name, config.vocab_size) ?? []))],
+    warnings: doubts(keys),
     tensors,
   }
+}
+
+function doubts(keys: Keys): string[] {
+  const pre = keys.string('tokenizer.ggml.pre')
+  if (keys.string('tokenizer.ggml.model') !== 'gpt2' || (pre && pre !== 'default')) return []
+  return [
+    `the file ${pre ? 'calls its pre-tokenizer "default"' : 'names no pre-tokenizer'}, so text is cut as llama.cpp cuts it then; ` +
+      'the model may have been trained with other tokens: take a newer GGUF, or the folder with tokenizer.json',
+  ]
 }
 
 /** Typed look-ups in the metadata; undefined where the key is absent, KV_FORMAT where it has another type. */

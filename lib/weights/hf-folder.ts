@@ -28,6 +28,7 @@ export async function openFolder(folder: string, file?: string): Promise<Checkpo
     tokenizer: await tokenizerOf(folder, json, tokenizerConfig, config.vocab_size),
     chatTemplate: (await readText(folder, 'chat_template.jinja')) ?? templateOf(tokenizerConfig),
     stopTokens: [...new Set(ends as number[])],
+    warnings: [],
     tensors,
   }
 }

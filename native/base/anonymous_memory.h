@@ -1,13 +1,12 @@
 // Zeroed memory that costs nothing until it is touched.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
 #include "native/base/check.h"
+#include "native/base/system.h"
 
 namespace kvasir {
 
@@ -19,13 +18,8 @@ class AnonymousMemory {
 
   explicit AnonymousMemory(size_t bytes, PageSize page_size = kSmallPages) : size_(bytes) {
     if (bytes == 0) return;
-    void* map = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    KV_CHECK(map != MAP_FAILED, "KV_NATIVE", "cannot reserve ", bytes,
-             " bytes: choose a smaller context or fewer sequences");
-    data_ = static_cast<uint8_t*>(map);
-#ifdef MADV_HUGEPAGE
-    if (page_size == kHugePages) madvise(data_, bytes, MADV_HUGEPAGE);
-#endif
+    data_ = map_pages(bytes, page_size == kHugePages);
+    KV_CHECK(data_, "KV_NATIVE", "cannot reserve ", bytes, " bytes: choose a smaller context or fewer sequences");
   }
   AnonymousMemory(AnonymousMemory&& other) noexcept { *this = std::move(other); }
   AnonymousMemory& operator=(AnonymousMemory&& other) noexcept {
@@ -34,8 +28,11 @@ class AnonymousMemory {
     return *this;
   }
   ~AnonymousMemory() {
-    if (data_) munmap(data_, size_);
+    if (data_) unmap_pages(data_, size_);
   }
+
+  // What lies wholly inside these bytes goes back to the system; what it reads as from then on is not said.
+  void forget(uint8_t* begin, size_t bytes) const { forget_pages(begin, bytes); }
 
   uint8_t* data() const { return data_; }
   size_t size() const { return size_; }

@@ -4,6 +4,7 @@
 // for the libstdc++ in it. test/boundary/symbols.test.ts says when a symbol is missing here.
 #include <features.h>
 #ifdef __GLIBC__
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -44,6 +45,12 @@ FORWARD(int, pthread_key_create, (pthread_key_t * key, void (*destroy)(void*)), 
 FORWARD(int, pthread_key_delete, (pthread_key_t key), key)
 FORWARD(void*, pthread_getspecific, (pthread_key_t key), key)
 FORWARD(int, pthread_setspecific, (pthread_key_t key, const void* value), key, value)
+
+// In libc since 2.34, before that in libdl.
+FORWARD(void*, dlopen, (const char* path, int flags), path, flags)
+FORWARD(void*, dlsym, (void* library, const char* name), library, name)
+FORWARD(char*, dlerror, (), )
+FORWARD(int, dlclose, (void* library), library)
 
 // 2.32. libstdc++ counts references without atomics while it is true; false is always right.
 char __libc_single_threaded = 0;

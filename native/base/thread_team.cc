@@ -1,12 +1,9 @@
 #include "native/base/thread_team.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <system_error>
 
 #include "native/base/check.h"
+#include "native/base/system.h"
 
 namespace kvasir {
 namespace {
@@ -113,7 +110,7 @@ void ThreadTeam::work(int index) {
 }
 
 void ThreadTeam::serve(int index, bool background) {
-  if (background) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
+  if (background) lower_priority();
   uint32_t seen = 0;
   while (true) {
     wait_while_equal(epoch_, seen, parked_);

@@ -81,6 +81,12 @@ void Addon::close() {
   queue_.clear();
 }
 
+HeldFunction hold_function(Napi::Env env, Napi::Function function) {
+  Addon& addon = Addon::of(env);
+  return HeldFunction(new Napi::FunctionReference(Napi::Persistent(function)),
+                      [&addon](Napi::FunctionReference* held) { addon.post([held](Napi::Env) { delete held; }); });
+}
+
 Napi::Error js_error(Napi::Env env, const std::exception& error) {
   const auto* known = dynamic_cast<const Error*>(&error);
   Napi::Error result = Napi::Error::New(env, error.what());
@@ -113,6 +119,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_file(env, exports);
   register_model(env, exports);
   register_executor(env, exports);
+  register_cuda(env, exports);
   register_convert(env, exports);
   register_tokenizer(env, exports);
   register_grammar(env, exports);

@@ -104,6 +104,10 @@ Napi::Value run_async(Napi::Env env, std::function<T()> work, std::function<Napi
   return deferred->Promise();
 }
 
+// A function that may be let go on any thread; called and freed on the JavaScript thread.
+using HeldFunction = std::shared_ptr<Napi::FunctionReference>;
+HeldFunction hold_function(Napi::Env env, Napi::Function function);
+
 // What this process has freed leaves it, too. Takes about a millisecond: not for the JavaScript thread.
 void give_free_memory_back();
 
@@ -114,6 +118,7 @@ std::shared_ptr<MappedFile> file_of(Napi::Value value);
 void register_file(Napi::Env env, Napi::Object exports);
 void register_model(Napi::Env env, Napi::Object exports);
 void register_executor(Napi::Env env, Napi::Object exports);
+void register_cuda(Napi::Env env, Napi::Object exports);
 void register_convert(Napi::Env env, Napi::Object exports);
 void register_tokenizer(Napi::Env env, Napi::Object exports);
 void register_grammar(Napi::Env env, Napi::Object exports);

@@ -3,11 +3,12 @@
 // A step is copied in and its result copied out; between the two no JavaScript value is touched.
 #include "native/executor/executor.h"
 
-#include <sys/resource.h>
-
 #include "native/base/cpu_count.h"
+#include "native/base/system.h"
+#include "native/binding/cuda.h"
 #include "native/binding/grammar.h"
 #include "native/binding/model.h"
+#include "native/executor/cuda/executor.h"
 
 namespace kvasir::binding {
 namespace {
@@ -48,8 +49,50 @@ SamplerParams sampler_of(Napi::Object from) {
   const auto values = from.Get("biasValues").As<Napi::Float32Array>();
   KV_CHECK(values.ElementLength() == bias.size(), "KV_ARGUMENT", "biasValues and biasIds differ in length");
   for (size_t i = 0; i < bias.size(); ++i) params.logit_bias.emplace_back(bias[i], values[i]);
+  if (const Napi::Value grammar = from.Get("grammar"); !grammar.IsUndefined()) {
+    params.grammar = grammar_of(grammar);
+    params.grammar_budget = int_of(from, "grammarBudget", 1);
+  }
   return params;
 }
+
+// Of each thread: (busy, waited) ns of every word of the code.
+Napi::Value profile_array(Napi::Env env, const Profile& profile, int threads) {
+  auto array = Napi::Array::New(env);
+  for (int i = 0; i < threads; ++i) {
+    const std::vector<Profile::Cell>& cells = profile.cells(i);
+    auto times = Napi::Float64Array::New(env, 2 * cells.size());
+    for (size_t w = 0; w < cells.size(); ++w) {
+      times[2 * w] = cells[w].busy_ns;
+      times[2 * w + 1] = cells[w].waited_ns;
+    }
+    array.Set(array.Length(), times);
+  }
+  return array;
+}
+
+// What a device needs of the options that JavaScript gives.
+struct ModelOnDevice {
+  explicit ModelOnDevice(Napi::Value value) {
+    KV_CHECK(value.IsObject(), "KV_ARGUMENT", "createExecutor: expected options");
+    const auto from = value.As<Napi::Object>();
+    options.threads = int_of(from, "threads", 1);
+    options.slots = int_of(from, "slots", 1);
+    options.background = from.Get("priority").ToString().Utf8Value() == "background";
+    options.profile = from.Get("profile").ToBoolean();
+    options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
+    options.kv.pages = int_of(from, "pages", 1);
+    options.kv.layers = int_of(from, "layers", 1);
+    options.kv.kv_heads = int_of(from, "kvHeads", 1);
+    options.kv.head_dim = int_of(from, "headDim", 1);
+    const auto list = from.Get("programs").As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i) programs.push_back(program_of(list.Get(i)));
+    weights = weights_of(from.Get("weights"));
+  }
+  ExecutorOptions options;
+  std::shared_ptr<const Weights> weights;
+  std::vector<std::shared_ptr<const Program>> programs;
+};
 
 class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
  public:
@@ -57,28 +100,19 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     return DefineClass(
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
-         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
-         InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::release>("release"),
+         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<ExecutorWrap>(info), addon_(Addon::of(info.Env())) {
     guarded(info.Env(), [&] {
-      KV_CHECK(info[0].IsObject(), "KV_ARGUMENT", "createExecutor: expected options");
-      const auto from = info[0].As<Napi::Object>();
-      ExecutorOptions options;
-      options.threads = int_of(from, "threads", 1);
-      options.slots = int_of(from, "slots", 1);
-      options.background = from.Get("priority").ToString().Utf8Value() == "background";
-      options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
-      options.kv.pages = int_of(from, "pages", 1);
-      options.kv.layers = int_of(from, "layers", 1);
-      options.kv.kv_heads = int_of(from, "kvHeads", 1);
-      options.kv.head_dim = int_of(from, "headDim", 1);
-      std::vector<std::shared_ptr<const Program>> programs;
-      const auto list = from.Get("programs").As<Napi::Array>();
-      for (uint32_t i = 0; i < list.Length(); ++i) programs.push_back(program_of(list.Get(i)));
-      executor_ = std::make_shared<Executor>(options, weights_of(from.Get("weights")), std::move(programs));
+      if (info[0].IsExternal()) {  // from createCudaExecutor
+        executor_ = *info[0].As<Napi::External<std::shared_ptr<Device>>>().Data();
+        return;
+      }
+      ModelOnDevice from(info[0]);
+      executor_ = std::make_shared<Executor>(from.options, std::move(from.weights), std::move(from.programs));
     });
     stop_id_ = addon_.on_close([executor = executor_] { executor->stop(); });
   }
@@ -86,7 +120,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
   ~ExecutorWrap() override { addon_.forget(stop_id_); }
 
  private:
-  std::shared_ptr<Executor> executor() const {
+  std::shared_ptr<Device> executor() const {
     KV_CHECK(executor_, "KV_DISPOSED", "the executor was disposed");
     return executor_;
   }
@@ -95,10 +129,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     guarded(info.Env(), [&] {
       KV_CHECK(info[0].IsNumber() && info[1].IsObject(), "KV_ARGUMENT", "open: expected a slot and a sampler");
       const auto from = info[1].As<Napi::Object>();
-      const Napi::Value grammar = from.Get("grammar");
-      const bool free = grammar.IsUndefined();
-      executor()->open(info[0].As<Napi::Number>().Int32Value(), sampler_of(from), ids_of(from.Get("prompt"), "prompt"),
-                       free ? nullptr : grammar_of(grammar), free ? 0 : int_of(from, "grammarBudget", 1));
+      executor()->open(info[0].As<Napi::Number>().Int32Value(), sampler_of(from), ids_of(from.Get("prompt"), "prompt"));
     });
   }
 
@@ -123,6 +154,10 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       addon.hold(info.Env());  // after submit(): it throws when the executor is stopping
       return deferred->Promise();
     });
+  }
+
+  void release(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { executor()->release(ids_of(info[0], "release")); });
   }
 
   Napi::Value add_program(const Napi::CallbackInfo& info) {
@@ -156,14 +191,40 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("arenaBytes", static_cast<double>(stats.arena_bytes));
       result.Set("kvBytes", static_cast<double>(stats.kv_bytes));
       result.Set("threads", running->threads());
+      result.Set("graphs", static_cast<double>(stats.graphs));
+      result.Set("replays", static_cast<double>(stats.replays));
+      if (const Profile* profile = running->profile())
+        result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;
     });
   }
 
   Addon& addon_;
   int stop_id_ = 0;
-  std::shared_ptr<Executor> executor_;
+  std::shared_ptr<Device> executor_;
 };
+
+// createCudaExecutor(options with `cuda`, `kernelFolders` and `onProgress`): to upload the weights takes its time.
+Napi::Value create_cuda_executor(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    auto from = std::make_shared<ModelOnDevice>(info[0]);
+    const auto options = info[0].As<Napi::Object>();
+    auto card = std::make_shared<cuda::CardOptions>();
+    card->context = context_of(options.Get("cuda"));
+    card->kernel_folders = folders_of(options.Get("kernelFolders"));
+    card->progress = progress_to(info.Env(), options.Get("onProgress"));
+    const auto constructor =
+        hold_function(info.Env(), info.This().As<Napi::Object>().Get("Executor").As<Napi::Function>());
+    return run_async<std::shared_ptr<Device>>(
+        info.Env(),
+        [from, card]() -> std::shared_ptr<Device> {
+          return std::make_shared<cuda::CudaExecutor>(from->options, *card, *from->weights, from->programs);
+        },
+        [constructor](Napi::Env env, std::shared_ptr<Device>& device) -> Napi::Value {
+          return constructor->New({Napi::External<std::shared_ptr<Device>>::New(env, &device)});
+        });
+  });
+}
 
 Napi::Value info_object(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -177,11 +238,7 @@ Napi::Value info_object(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value peak_memory(const Napi::CallbackInfo& info) {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return Napi::Number::New(info.Env(), static_cast<double>(usage.ru_maxrss) * 1024);
-}
+Napi::Value peak_memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kvasir::peak_memory()); }
 
 }  // namespace
 
@@ -190,6 +247,7 @@ void register_executor(Napi::Env env, Napi::Object exports) {
   exports.Set("createExecutor", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
                 return info.This().As<Napi::Object>().Get("Executor").As<Napi::Function>().New({info[0]});
               }));
+  exports.Set("createCudaExecutor", Napi::Function::New(env, create_cuda_executor));
   exports.Set("info", Napi::Function::New(env, info_object));
   exports.Set("peakMemory", Napi::Function::New(env, peak_memory));
 }

@@ -120,13 +120,14 @@ Napi::Value encode(const Napi::CallbackInfo& info, const Shared& shared) {
     KV_CHECK(info[0].IsString(), "KV_ARGUMENT", "encode: expected a text");
     std::string text = info[0].As<Napi::String>().Utf8Value();
     const bool add_special = info[1].ToBoolean(), parse_special = info[2].ToBoolean();
+    const std::string mark = info[3].IsString() ? info[3].As<Napi::String>().Utf8Value() : std::string();
     using Ids = std::vector<int32_t>;
     return run_async<Ids>(
         info.Env(),
-        [shared, text = std::move(text), add_special, parse_special] {
+        [shared, text = std::move(text), add_special, parse_special, mark] {
           // Lone surrogates: engines differ in what they make of them.
           const bool valid = tokenizer::valid_utf8(text) == text.size();
-          return shared->encode(valid ? text : tokenizer::repair_utf8(text), add_special, parse_special);
+          return shared->encode(valid ? text : tokenizer::repair_utf8(text), add_special, parse_special, mark);
         },
         [](Napi::Env env, Ids& ids) -> Napi::Value {
           auto array = Napi::Int32Array::New(env, ids.size());
@@ -157,6 +158,13 @@ Napi::Value id_of_token(const Napi::CallbackInfo& info, const Shared& shared) {
   });
 }
 
+Napi::Value control_tokens(const Napi::CallbackInfo& info, const Shared& shared) {
+  auto texts = Napi::Array::New(info.Env());
+  for (const std::string& text : shared->control_texts())
+    texts.Set(texts.Length(), Napi::String::New(info.Env(), text));
+  return texts;
+}
+
 Napi::Value is_special(const Napi::CallbackInfo& info, const Shared& shared) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     KV_CHECK(info[0].IsNumber(), "KV_ARGUMENT", "isSpecial: expected a token id");
@@ -185,6 +193,7 @@ Napi::Value wrap(Napi::Env env, Shared& shared) {
   method("decode", decode);
   method("idOf", id_of_token);
   method("isSpecial", is_special);
+  method("controlTokens", control_tokens);
   object.Set("close", Napi::Function::New(
                           env, [held](const Napi::CallbackInfo&) { held->reset(); }, "close"));
   return object;

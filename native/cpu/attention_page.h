@@ -180,37 +180,44 @@ struct Running {
   float sum;
 };
 
-// Sixteen tokens each, and a weight that none of them exceeds. `past` multiplies what earlier pages left in acc.
-struct Weights {
-  f32x16 low, high, top;
-  float past;
-};
+// The softmax weights of a page, relative to the largest score so far, come of three passes, since what a row has one of
+// is computed for sixteen rows at once: mask_scores for each row, soften for all, weigh_scores for each row.
 
-// One step of the online softmax: the scores of a page (scaled) become weights relative to the largest score so far,
-// and the sixteen partial sums are rescaled to it. A token outside [begin, end) weighs 0 whatever its slot holds.
-// There is no branch on whether the maximum moves: it would be mispredicted, and exp(0) is exactly 1.
-KV_INLINE Weights soften(f32x16 low, f32x16 high, int begin, int end, float* running_max, float* sums) {
-  const bool whole = begin == 0 && end == kPageTokens;  // nothing to mask; the same bits, sooner
-  const mask16 sees_low = lane_range(begin, end), sees_high = lane_range(begin - kLanes, end - kLanes);
-  if (!whole) {
-    low = select(sees_low, low, set1(-kInfinity));
-    high = select(sees_high, high, set1(-kInfinity));
+// A row's scores, scaled, with −∞ outside [begin, end), whatever those slots hold; the largest is returned.
+KV_INLINE float mask_scores(float* scores, f32x16 low_by, f32x16 high_by, int begin, int end) {
+  f32x16 low = mul(load(scores), low_by), high = mul(load(scores + kLanes), high_by);
+  if (begin > 0 || end < kPageTokens) {
+    low = select(lane_range(begin, end), low, set1(-kInfinity));
+    high = select(lane_range(begin - kLanes, end - kLanes), high, set1(-kInfinity));
   }
-  const float top = reduce_max(max(low, high));
-  const float new_max = top > *running_max ? top : *running_max;
-  const f32x16 largest = set1(new_max), past = exp(sub(set1(*running_max), largest));
-  *running_max = new_max;
-  low = exp(sub(low, largest));
-  high = exp(sub(high, largest));
-  if (!whole) {
-    low = select(sees_low, low, set1(0.0f));
-    high = select(sees_high, high, set1(0.0f));
-  }
-  store(sums, fma(load(sums), past, add(low, high)));
-  return {low, high, exp(sub(set1(top), largest)), first(past)};
+  store(scores, low);
+  store(scores + kLanes, high);
+  return reduce_max(max(low, high));
 }
 
-// The scales of a page's values, and what is made of their largest: see quantize_weights.
+// Sixteen rows: `max` moves to `top` where that is larger, `top` becomes the weight that no token of the page exceeds,
+// and `past` what multiplies the sums of earlier pages. There is no branch on whether a maximum moves: it would be
+// mispredicted, and exp(0) is exactly 1.
+KV_INLINE void soften(float* max, float* top, float* past) {
+  const f32x16 old = load(max), largest = cpu::KVASIR_ISA::max(load(top), old);
+  store(max, largest);
+  store(top, exp_of_negative(sub(load(top), largest)));
+  store(past, exp_of_negative(sub(old, largest)));
+}
+
+struct Weights {
+  f32x16 low, high;
+};
+
+// A row's weights; its sixteen partial sums are rescaled and take them in.
+KV_INLINE Weights weigh_scores(const float* scores, float max, float past, float* sums) {
+  const f32x16 low = exp_of_negative(sub(load(scores), set1(max)));
+  const f32x16 high = exp_of_negative(sub(load(scores + kLanes), set1(max)));
+  store(sums, fma(load(sums), set1(past), add(low, high)));
+  return {low, high};
+}
+
+// The scales of a page's values, and what is made of their largest: see weight_steps.
 struct ValueScales {
   f32x16 low, high;
   float step;  // largest / 32767
@@ -223,14 +230,20 @@ KV_INLINE ValueScales value_scales_of(const float* scales, int begin, int end) {
   return {low, high, reduce_max(max(low, high)) / 32767.0f};
 }
 
-// Weights times the scales of their values to s16; the step is returned.
-KV_INLINE float quantize_weights(const Weights& weights, const ValueScales& scales, int16_t* out) {
-  const float step = first(weights.top) * scales.step;
-  const bool vanishes = !(step > 1e-34f);  // and its inverse would overflow
-  const f32x16 by = set1(vanishes ? 0.0f : 1.0f / step);
+// Sixteen rows: the step of a row's weights in s16 takes the place of its largest value scale / 32767, and its inverse
+// that of the weight that none exceeds.
+KV_INLINE void weight_steps(float* step, float* top) {
+  const f32x16 product = mul(load(top), load(step));
+  const mask16 holds = less(set1(1e-34f), product);  // else it vanishes, and its inverse would overflow
+  store(step, select(holds, product, set1(0.0f)));
+  store(top, select(holds, div(set1(1.0f), product), set1(0.0f)));
+}
+
+// Weights times the scales of their values to s16.
+KV_INLINE void quantize_weights(const Weights& weights, const ValueScales& scales, float inverse, int16_t* out) {
+  const f32x16 by = set1(inverse);
   store_s16(out, round_i32(mul(mul(weights.low, scales.low), by)));
   store_s16(out + kLanes, round_i32(mul(mul(weights.high, scales.high), by)));
-  return vanishes ? 0.0f : step;
 }
 
 // total ⊕= part, where each is a softmax over its own tokens.

@@ -35,8 +35,10 @@ struct Buffers {
   alignas(64) float values[kPageTokens * kMaxHeadDim];
   alignas(64) float scores[kMaxRows * kPageTokens];  // or weights
   alignas(64) int16_t weights[kMaxRows * kPageTokens];
-  float weight_step[kMaxRows];
-  float past[kMaxRows];
+  alignas(64) float max[kMaxRows];  // the largest score so far
+  alignas(64) float top[kMaxRows];  // of a page
+  alignas(64) float weight_step[kMaxRows];
+  alignas(64) float past[kMaxRows];
   alignas(64) float acc[kMaxRows * kMaxHeadDim];
   alignas(64) float total_acc[kMaxRows * kMaxHeadDim];
   alignas(64) float sums[kMaxRows * kLanes];  // of weights, in sixteen parts
@@ -58,10 +60,9 @@ static void load_queries(const Attention& op, const Tile& tile, Buffers& at) {
     const float* q = op.qkv.f32(tile.token + r / tile.heads) + int64_t{tile.head + r % tile.heads} * dim;
     if (op.kv.dtype == Dtype::kv8) {
       int8_t* q8 = at.q8() + r * dim;
-      at.q_scale[r] = quantize_row(q, dim, q8) * op.scale;
-      int32_t sum = 0;
-      for (int i = 0; i < dim; ++i) sum += q8[i];
-      at.q_start[r] = kDotBiased ? -128 * sum : 0;
+      const QuantizedRow row = quantize_row(q, dim, q8);
+      at.q_scale[r] = row.scale * op.scale;
+      at.q_start[r] = kDotBiased ? -128 * row.sum : 0;
     } else {
       for (int i = 0; i < dim; ++i) at.q[r * dim + i] = q[i];
     }
@@ -96,20 +97,21 @@ static void load_page(const KvCache& kv, uint8_t* head_page, int end, bool widen
   }
 }
 
-// some(rows, r) for rows [begin, end), as many at once as the registers take.
-template <typename Some>
+// some(rows, r) for rows [begin, end), `most` at once.
+template <int most, typename Some>
 KV_INLINE void by_rows(int begin, int end, Some some) {
   int r = begin;
-  for (; r + kTileRows <= end; r += kTileRows) some(Count<kTileRows>(), r);
-  if (kTileRows > 3 && r + 3 <= end) some(Count<3>(), r), r += 3;
-  if (kTileRows > 2 && r + 2 <= end) some(Count<2>(), r), r += 2;
+  for (; r + most <= end; r += most) some(Count<most>(), r);
+  if (most > 4 && r + 4 <= end) some(Count<4>(), r), r += 4;
+  if (most > 3 && r + 3 <= end) some(Count<3>(), r), r += 3;
+  if (most > 2 && r + 2 <= end) some(Count<2>(), r), r += 2;
   if (r < end) some(Count<1>(), r);
 }
 
 // Scores of rows [begin, end) against the page, unscaled. `keys`: the page's own, for kv8.
 static void score(const KvCache& kv, const uint8_t* keys, int begin, int end, Buffers& at) {
   const int dim = kv.head_dim;
-  by_rows(begin, end, [&](auto rows, int r) KV_LAMBDA {
+  by_rows<kScoreRows>(begin, end, [&](auto rows, int r) KV_LAMBDA {
     if (kv.dtype == Dtype::kv8)
       score_s8<rows()>(at.q8() + r * dim, at.q_start + r, keys, dim, at.scores + r * kPageTokens);
     else
@@ -120,7 +122,7 @@ static void score(const KvCache& kv, const uint8_t* keys, int begin, int end, Bu
 // acc of rows [begin, end) += weights · values, over the page's tokens [first, last).
 template <typename Values>
 KV_INLINE void weigh_all(const Values& values, int padded, int begin, int end, int first, int last, Buffers& at) {
-  by_rows(begin, end, [&](auto rows, int r) KV_LAMBDA {
+  by_rows<kTileRows>(begin, end, [&](auto rows, int r) KV_LAMBDA {
     weigh_rows<rows()>(at.scores + r * kPageTokens, at.past + r, values, padded, first, last, at.acc + r * padded);
   });
 }
@@ -137,8 +139,10 @@ static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int 
 }
 
 // Asks for what a tile of few rows reads two pages from now: it computes too little to hide the way to memory. Behind
-// the last page come the first ones of the next KV head. Inlined, because GCC drops calls that do nothing but prefetch.
-KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position) {
+// the last page come the first ones of the next KV head. A third at a time, between the passes over a page: all at once
+// would fill the queue of misses. Inlined, because GCC drops calls that do nothing but prefetch.
+KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position, int third) {
+  if (tile.tokens * tile.heads > kFewRows) return;
   const int begin = first_visible(op, tile.position) / kPageTokens;
   const int end = (tile.position + tile.tokens + kPageTokens - 1) / kPageTokens;
   int page = page_position / kPageTokens + kPagesAhead, head = tile.kv_head;
@@ -148,7 +152,8 @@ KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_po
   }
   const int32_t* blocks = op.sequences.blocks + op.sequences.block_start[tile.sequence];
   const uint8_t* data = op.kv.head_page(op.layer, blocks[page], head);
-  for (int64_t i = 0; i < op.kv.head_page_bytes(); i += 64) __builtin_prefetch(data + i, 0, 2);
+  const int64_t bytes = op.kv.head_page_bytes();
+  for (int64_t i = bytes * third / 3 & ~63; i < bytes * (third + 1) / 3; i += 64) __builtin_prefetch(data + i, 0, 2);
 }
 
 // One page, for every token of the tile that sees some of it.
@@ -171,35 +176,48 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   const StepSequences& sequences = op.sequences;
   const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
   uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
-  if (tile.tokens * tile.heads <= kFewRows) prefetch_ahead(op, tile, page_position);
+  prefetch_ahead(op, tile, page_position, 0);
   const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, (to - from) * tile.heads);
   if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
   score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);
 
-  const float* key_scales = kv.key_scales(head_page);
-  ValueScales value_scales = {};
-  for (int token = from; token < to; ++token) {
-    const int begin = begin_of(token), end = end_of(token);
-    const bool same = token > from && begin == begin_of(token - 1) && end == end_of(token - 1);
-    if (quantised && !same) value_scales = value_scales_of(kv.value_scales(head_page), begin, end);
-    for (int r = token * tile.heads; r < (token + 1) * tile.heads; ++r) {
-      float* scores = at.scores + r * kPageTokens;
-      f32x16 low_by = set1(quantised ? at.q_scale[r] : op.scale), high_by = low_by;
-      if (quantised) low_by = mul(low_by, load(key_scales)), high_by = mul(high_by, load(key_scales + kLanes));
-      const Weights weights = soften(mul(load(scores), low_by), mul(load(scores + kLanes), high_by), begin, end,
-                                     &at.running[r].max, at.sums + r * kLanes);
-      at.past[r] = weights.past;
-      if (quantised) {
-        at.weight_step[r] = quantize_weights(weights, value_scales, at.weights + r * kPageTokens);
-      } else {
-        store(scores, weights.low);
-        store(scores + kLanes, weights.high);
-      }
+  prefetch_ahead(op, tile, page_position, 1);
+  // Calls some(row, begin, end, scales of the values) for every row that sees the page.
+  const auto over_rows = [&](auto some) KV_LAMBDA {
+    ValueScales scales = {};
+    for (int token = from; token < to; ++token) {
+      const int begin = begin_of(token), end = end_of(token);
+      const bool same = token > from && begin == begin_of(token - 1) && end == end_of(token - 1);
+      if (quantised && !same) scales = value_scales_of(kv.value_scales(head_page), begin, end);
+      for (int r = token * tile.heads; r < (token + 1) * tile.heads; ++r) some(r, begin, end, scales);
     }
+  };
+  const float* key_scales = kv.key_scales(head_page);
+  for (int r = 0; r < kMaxRows; r += kLanes) store(at.top + r, set1(-kInfinity));
+  over_rows([&](int r, int begin, int end, const ValueScales& scales) KV_LAMBDA {
+    f32x16 low_by = set1(quantised ? at.q_scale[r] : op.scale), high_by = low_by;
+    if (quantised) low_by = mul(low_by, load(key_scales)), high_by = mul(high_by, load(key_scales + kLanes));
+    at.top[r] = mask_scores(at.scores + r * kPageTokens, low_by, high_by, begin, end);
+    at.weight_step[r] = scales.step;
+  });
+  for (int r = from * tile.heads / kLanes * kLanes; r < to * tile.heads; r += kLanes) {
+    soften(at.max + r, at.top + r, at.past + r);
+    if (quantised) weight_steps(at.weight_step + r, at.top + r);
   }
+  over_rows([&](int r, int, int, const ValueScales& scales) KV_LAMBDA {
+    float* scores = at.scores + r * kPageTokens;
+    const Weights weights = weigh_scores(scores, at.max[r], at.past[r], at.sums + r * kLanes);
+    if (quantised) {
+      quantize_weights(weights, scales, at.top[r], at.weights + r * kPageTokens);
+    } else {
+      store(scores, weights.low);
+      store(scores + kLanes, weights.high);
+    }
+  });
+  prefetch_ahead(op, tile, page_position, 2);
   if (quantised) {
     const int8_t* values = reinterpret_cast<const int8_t*>(kv.values(head_page));
-    by_rows(from * tile.heads, to * tile.heads, [&](auto rows, int r) KV_LAMBDA {
+    by_rows<kTileRows>(from * tile.heads, to * tile.heads, [&](auto rows, int r) KV_LAMBDA {
       weigh_rows_s8<rows()>(at.weights + r * kPageTokens, at.weight_step + r, at.past + r, values, kv.head_dim, padded,
                             end_of(to - 1), at.acc + r * padded);
     });
@@ -218,7 +236,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
 // The part of the tile's attention that lies in one split, into running and acc.
 static void attend_split(const Attention& op, const Tile& tile, int split, Buffers& at) {
   const int rows = tile.tokens * tile.heads, padded = padded_dim(op);
-  for (int r = 0; r < rows; ++r) at.running[r] = {-kInfinity, 0.0f};
+  for (int r = 0; r < rows; ++r) at.max[r] = -kInfinity;
   for (int r = 0; r < rows; ++r) store(at.sums + r * kLanes, set1(0.0f));
   for (int i = 0; i < rows * padded; i += kLanes) store(at.acc + i, set1(0.0f));
   const int seen = first_visible(op, tile.position) / kPageTokens * kPageTokens;
@@ -226,7 +244,7 @@ static void attend_split(const Attention& op, const Tile& tile, int split, Buffe
   const int begin = seen > split * kSplitTokens ? seen : split * kSplitTokens;
   const int end = last < (split + 1) * kSplitTokens ? last : (split + 1) * kSplitTokens;
   for (int page = begin; page < end; page += kPageTokens) attend_page(op, tile, page, at);
-  for (int r = 0; r < rows; ++r) at.running[r].sum = reduce_add(load(at.sums + r * kLanes));
+  for (int r = 0; r < rows; ++r) at.running[r] = {at.max[r], reduce_add(load(at.sums + r * kLanes))};
 }
 
 // y = acc / sum, for one row.

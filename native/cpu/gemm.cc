@@ -11,7 +11,6 @@
 #if KVASIR_VECTORS
 
 #include "linear_tiles.h"
-#include "native/cpu/linear_ahead.h"
 #include "native/cpu/linear_output.h"
 #include "native/cpu/panel.h"
 #include "native/cpu/panel_lanes.h"
@@ -134,19 +133,39 @@ void copy_activations(const Linear& op, Dtype dtype, const Block& block) {
   }
 }
 
+// Weights that are wanted next, asked for a little with every group of every tile.
+struct Ahead {
+  const uint8_t* at;
+  int64_t step;
+};
+
+int64_t tiles_of(int64_t columns) {
+  int64_t tiles = 0;
+  for (; columns > 0; columns -= tile_columns(columns)) ++tiles;
+  return tiles;
+}
+
+// The panel from row `row` on, spread over the multiplication of the one before it.
+Ahead ahead_of(const Weight& w, RowRange rows, int32_t row, int64_t columns) {
+  if (row >= rows.end) return {w.data, 0};
+  const int64_t left = rows.end - row;
+  const int64_t bytes = (left < kPanelRows ? left : kPanelRows) * w.row_bytes;
+  return {w.data + row * w.row_bytes, bytes / (tiles_of(columns) * (w.cols / kGroup)) + 1};
+}
+
 // sums[column][row] += panel · activations, over groups [group, group + groups).
 void multiply(Dtype dtype, const Block& block, int64_t all_groups, const uint8_t* panel, int64_t group, int64_t groups,
-              const Ahead& ahead) {
+              Ahead& ahead) {
   const TileFunction* tiles = kTiles[kind_of(dtype)];
   const int64_t words = words_of(dtype);
   const int64_t stride = groups * kGroup * (is_wide(dtype) ? 2 : 1);
   const uint8_t* q = block.activations + group * kGroup * block.columns * (is_wide(dtype) ? 2 : 1);
-  int64_t fetched = 0;
   for (int64_t column = 0, width; column < block.columns; column += width) {
     width = tile_columns(block.columns - column);
-    fetch(ahead, column + width, block.columns, &fetched);
     const int32_t* record = block.records + (column * all_groups + group * width) * words;
-    tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups);
+    tiles[width - 1](panel, q + column * stride, stride, record, block.sums + column * kPanelRows, groups, ahead.at,
+                     ahead.step);
+    ahead.at += ahead.step * groups;
   }
 }
 
@@ -165,6 +184,7 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ro
   const int64_t piece = block.piece;
   for (int32_t r = rows.begin; r < rows.end; r += kPanelRows) {
     const int32_t end = r + kPanelRows < rows.end ? r + kPanelRows : rows.end;
+    Ahead ahead = ahead_of(w, rows, r + kPanelRows, block.columns);
     memset(block.sums, 0, size_t(block.columns * kPanelRows) * sizeof(float));
     for (int64_t g = 0; g < groups; g += piece) {
       const int64_t some = g + piece < groups ? piece : groups - g;
@@ -173,9 +193,6 @@ void multiply_rows(const Linear& op, const Linear::Segment& segment, RowRange ro
         const int32_t first = strip + kStrip <= w.rows ? strip : w.rows - kStrip;
         fill_panel(w, first, g, some, strip - r, panel);
       }
-      const bool last = g + piece >= groups;
-      const Ahead ahead = ahead_of(w, rows, last ? r + kPanelRows : r, kPanelRows, last ? 0 : g + piece,
-                                   piece < groups ? piece : groups, groups);
       multiply(w.dtype, block, groups, panel, g, some, ahead);
     }
     // A strip that reached back has its rows further on in the panel.

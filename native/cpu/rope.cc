@@ -78,7 +78,7 @@ void write_floats(const KvCache& kv, const float* x, int slot, uint8_t* rows) {
 void write_key(const KvCache& kv, const float* x, int slot, uint8_t* head_page) {
   if (kv.dtype != Dtype::kv8) return write_floats(kv, x, slot, kv.keys(head_page));
   alignas(64) int8_t q[kMaxHeadDim];
-  kv.key_scales(head_page)[slot] = quantize_row(x, kv.head_dim, q);
+  kv.key_scales(head_page)[slot] = quantize_row(x, kv.head_dim, q).scale;
   uint8_t* at = kv.keys(head_page) + slot * 4;
   for (int d = 0; d < kv.head_dim; d += 4) __builtin_memcpy(at + d * kPageTokens, q + d, 4);
 }
@@ -86,7 +86,7 @@ void write_key(const KvCache& kv, const float* x, int slot, uint8_t* head_page) 
 void write_value(const KvCache& kv, const float* x, int slot, uint8_t* head_page) {
   if (kv.dtype != Dtype::kv8) return write_floats(kv, x, slot, kv.values(head_page));
   alignas(64) int8_t q[kMaxHeadDim];
-  kv.value_scales(head_page)[slot] = quantize_row(x, kv.head_dim, q);
+  kv.value_scales(head_page)[slot] = quantize_row(x, kv.head_dim, q).scale;
   uint8_t* at = kv.values(head_page) + slot / 2 * 2 * kv.head_dim + slot % 2;
   for (int d = 0; d < kv.head_dim; ++d) at[2 * d] = static_cast<uint8_t>(q[d]);
 }

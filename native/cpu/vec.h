@@ -95,12 +95,12 @@ KV_INLINE float reduce_absolute_max(i32x16 v) {
   return __builtin_bit_cast(float, first(max(v, swap_pairs(v))));
 }
 
-// e^x, at most 2 ulp off for −87.33 ≤ x ≤ 88; 0 below, e^88 above. x = n·ln 2 + r with ln 2 in two parts (Cody and
-// Waite), a polynomial of degree 7 for e^r, and n added to the exponent. The polynomial is that of Cephes' expf.
-KV_INLINE f32x16 exp(f32x16 x) {
+// e^x for x ≤ 88, at most 2 ulp off; 0 below −87.33. x = n·ln 2 + r with ln 2 in two parts (Cody and Waite), a
+// polynomial of degree 7 for e^r, and n added to the exponent. The polynomial is that of Cephes' expf.
+KV_INLINE f32x16 exp_of_negative(f32x16 x) {
   constexpr float kRound = 12582912.0f;  // 1.5·2²³: adding it rounds to an integer, kept in the low bits
   const mask16 vanishes = less(x, set1(-87.33f));
-  x = max(set1(-87.33f), min(set1(88.0f), x));
+  x = max(set1(-87.33f), x);
   const f32x16 shifted = fma(x, set1(1.44269504f), set1(kRound));
   const f32x16 n = sub(shifted, set1(kRound));
   const f32x16 r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), x));
@@ -114,6 +114,9 @@ KV_INLINE f32x16 exp(f32x16 x) {
   const i32x16 exponent = shift_left<23>(sub(bits(shifted), bits(set1(kRound))));
   return select(vanishes, set1(0.0f), from_bits(add(bits(p), exponent)));
 }
+
+// The same for all x, e^88 above 88.
+KV_INLINE f32x16 exp(f32x16 x) { return exp_of_negative(min(set1(88.0f), x)); }
 
 // The scale of values up to `top` as s8, and its inverse.
 struct Quantum {
@@ -138,15 +141,25 @@ KV_INLINE void quantize_group(f32x16 a, f32x16 b, int8_t* q, float* scale, int32
   *sum = reduce_add(add(low, high));
 }
 
-// x[0 … dim) to s8 with one scale, which it returns (kv8, see native/ops/kv_cache.h). q holds dim rounded up to 16.
-KV_INLINE float quantize_row(const float* x, int dim, int8_t* q) {
+struct QuantizedRow {
+  float scale;
+  int32_t sum;  // Σ q
+};
+
+// x[0 … dim) to s8 with one scale (kv8, see native/ops/kv_cache.h). q holds dim rounded up to 16.
+KV_INLINE QuantizedRow quantize_row(const float* x, int dim, int8_t* q) {
   const i32x16 size = set1(int32_t{0x7FFFFFFF});
   i32x16 top = set1(int32_t{0});
   for (int i = 0; i < dim; i += kLanes) top = max(top, and_(bits(load(x + i, dim - i)), size));
   const Quantum quantum = quantum_of(reduce_absolute_max(top));
   const f32x16 by = set1(quantum.inverse);
-  for (int i = 0; i < dim; i += kLanes) store_s8(q + i, round_i32(mul(load(x + i, dim - i), by)));
-  return quantum.scale;
+  i32x16 sum = set1(int32_t{0});
+  for (int i = 0; i < dim; i += kLanes) {
+    const i32x16 rounded = max(round_i32(mul(load(x + i, dim - i), by)), set1(int32_t{-128}));  // as in quantize_group
+    store_s8(q + i, rounded);
+    sum = add(sum, rounded);
+  }
+  return {quantum.scale, reduce_add(sum)};
 }
 
 }  // namespace kvasir::cpu::KVASIR_ISA

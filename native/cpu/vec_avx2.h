@@ -126,6 +126,7 @@ KV_INLINE void store_s16(int16_t* p, i32x16 v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), words);
 }
 
+constexpr int kScoreRows = 2;
 constexpr int kTileRows = 2;
 constexpr int kTileVectors = 2;
 

@@ -67,19 +67,27 @@ KV_INLINE int32_t first(i32x16 v) { return _mm_cvtsi128_si32(_mm512_castsi512_si
 
 // acc[i] += Σ k[4i + j]·q[j], j < 4, where k is s8 + 128 as u8 (a key) and q is four s8 (see attention_page.h).
 KV_INLINE i32x16 load_keys(const uint8_t* p) { return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(-128)); }
-KV_INLINE i32x16 dot4(i32x16 acc, i32x16 k, int32_t q) { return _mm512_dpbusd_epi32(acc, k, _mm512_set1_epi32(q)); }
+// In assembly, here and in dot2: GCC 12 copies the accumulators of the intrinsics around.
+KV_INLINE i32x16 dot4(i32x16 acc, i32x16 k, int32_t q) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(k), "v"(_mm512_set1_epi32(q)));
+  return acc;
+}
 constexpr bool kDotBiased = true;  // keys are biased by 128
 
 // acc[i] += v[2i]·w[0] + v[2i + 1]·w[1], where v is 32 s8 widened to s16 and w is two s16.
 KV_INLINE i32x16 load_pairs(const int8_t* p) {
   return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
-KV_INLINE i32x16 dot2(i32x16 acc, i32x16 v, int32_t w) { return _mm512_dpwssd_epi32(acc, v, _mm512_set1_epi32(w)); }
+KV_INLINE i32x16 dot2(i32x16 acc, i32x16 v, int32_t w) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(v), "v"(_mm512_set1_epi32(w)));
+  return acc;
+}
 KV_INLINE void store_s16(int16_t* p, i32x16 v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(v));
 }
 
-constexpr int kTileRows = 4;     // rows of scores or outputs that fit the registers
+constexpr int kScoreRows = 8;    // rows of scores that fit the registers
+constexpr int kTileRows = 6;     // rows of outputs
 constexpr int kTileVectors = 4;  // vectors of an output row that fit beside
 
 }  // namespace kvasir::cpu::KVASIR_ISA

@@ -157,6 +157,7 @@ KV_INLINE void store_s16(int16_t* p, i32x16 v) {
   }
 }
 
+constexpr int kScoreRows = 2;
 constexpr int kTileRows = 2;
 constexpr int kTileVectors = 1;
 

@@ -127,6 +127,7 @@ KV_INLINE void store_s16(int16_t* p, i32x16 v) {
   vst1q_s16(p + 8, narrow(v.v[2], v.v[3]));
 }
 
+constexpr int kScoreRows = 2;
 constexpr int kTileRows = 2;
 constexpr int kTileVectors = 2;
 

@@ -190,11 +190,11 @@ struct Prefill {
 
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(kThreads)
+extern "C" __global__ void __launch_bounds__(kThreads, 2)
     attention_prefill_64(const __grid_constant__ PagedAttention paged) {
   Prefill<64>(paged).run(paged.decode_tokens);
 }
-extern "C" __global__ void __launch_bounds__(kThreads)
+extern "C" __global__ void __launch_bounds__(kThreads, 2)
     attention_prefill_128(const __grid_constant__ PagedAttention paged) {
   Prefill<128>(paged).run(paged.decode_tokens);
 }

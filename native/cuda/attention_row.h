@@ -41,9 +41,31 @@ struct RowQuery {
   }
 };
 
-__device__ __forceinline__ float load_value(const uint8_t* row, Dtype dtype, int i) {
-  return dtype == Dtype::f32 ? reinterpret_cast<const float*>(row)[i]
-                             : from_f16(reinterpret_cast<const uint16_t*>(row)[i]);
+// Values i and i + 1 of a row; i is even.
+__device__ __forceinline__ void load_pair(const uint8_t* row, Dtype dtype, int i, float* to) {
+  if (dtype == Dtype::f32) {
+    load8(to, reinterpret_cast<const float*>(row) + i);
+  } else {
+    const uint32_t both = *reinterpret_cast<const uint32_t*>(row + i * 2);
+    to[0] = from_f16(static_cast<uint16_t>(both));
+    to[1] = from_f16(static_cast<uint16_t>(both >> 16));
+  }
+}
+// Four values, or eight of 16 bits: 16 bytes.
+__device__ __forceinline__ float add_products(const uint8_t* row, Dtype dtype, int i, const float* q, float dot) {
+  uint32_t word[4];
+  const int each = dtype == Dtype::f32 ? 1 : 2;
+  load16(word, reinterpret_cast<const uint32_t*>(row + i * (4 / each)));
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    if (each == 1) {
+      dot = fmaf(__uint_as_float(word[j]), q[i + j], dot);
+    } else {
+      dot = fmaf(from_f16(static_cast<uint16_t>(word[j])), q[i + 2 * j], dot);
+      dot = fmaf(from_f16(static_cast<uint16_t>(word[j] >> 16)), q[i + 2 * j + 1], dot);
+    }
+  }
+  return dot;
 }
 
 // This lane's token of the page: q · k, scaled.
@@ -57,8 +79,14 @@ __device__ __forceinline__ float score(const RowQuery& query, const KvCache& kv,
     return static_cast<float>(dot) * (query.scale * kv.key_scales(page)[lane]);
   }
   const uint8_t* row = kv.keys(page) + lane * kv.row_bytes();
+  const int each = kv.dtype == Dtype::f32 ? 4 : 8, whole = kv.row_bytes() % 16 == 0 ? dim : 0;
   float dot = 0.0f;
-  for (int i = 0; i < dim; ++i) dot = fmaf(load_value(row, kv.dtype, i), query.shared[i], dot);
+  for (int i = 0; i < whole; i += each) dot = add_products(row, kv.dtype, i, query.shared, dot);
+  for (int i = whole; i < dim; i += 2) {
+    float key[2];
+    load_pair(row, kv.dtype, i, key);
+    dot = fmaf(key[1], query.shared[i + 1], fmaf(key[0], query.shared[i], dot));
+  }
   return dot * query.scale;
 }
 
@@ -96,13 +124,18 @@ __device__ __forceinline__ void weigh_floats(const RowQuery& query, const KvCach
   query.weights()[lane] = weight;
   __syncwarp();
 #pragma unroll
-  for (int i = 0; i < kRowValues; ++i) {
-    const int d = dim_of(i);
-    if (d >= dim) continue;
-    float sum = acc[i] * past;
-    for (int token = begin; token < end; ++token)
-      sum = fmaf(query.weights()[token], load_value(kv.values(page) + token * kv.row_bytes(), kv.dtype, d), sum);
-    acc[i] = sum;
+  for (int j = 0; j < kRowValues / 2; ++j) {
+    const int d = dim_of(2 * j);
+    if (d >= dim) break;
+    float low = acc[2 * j] * past, high = acc[2 * j + 1] * past;
+    for (int token = begin; token < end; ++token) {
+      float value[2];
+      load_pair(kv.values(page) + token * kv.row_bytes(), kv.dtype, d, value);
+      low = fmaf(query.weights()[token], value[0], low);
+      high = fmaf(query.weights()[token], value[1], high);
+    }
+    acc[2 * j] = low;
+    acc[2 * j + 1] = high;
   }
 }
 

@@ -82,7 +82,10 @@ Launches plan(const Linear& op, const DeviceFacts&) {
                 {tile.warps * 32u, 1, 1},
                 wide ? kWideSharedBytes : narrow_shared_bytes(op.segment[s].w.dtype == Dtype::q6_k)};
     } else {
-      launch = {kernel, {up(panels, 1), up(op.x.rows, kFloatTokens)}, {kFloatTokens * kPanelRows, 1, 1}, 0};
+      launch = {kernel,
+                {up(panels, float_panels(op.x.rows)), up(op.x.rows, float_tokens(op.x.rows))},
+                {kFloatThreads, 1, 1},
+                0};
     }
   }
   return launches;

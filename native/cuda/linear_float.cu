@@ -1,10 +1,12 @@
 // linear with float weights: an output to a thread, sixteen partial sums in ascending k and their tree
-// (native/ops/linear.h). A block has 16 outputs and 8 tokens.
+// (native/ops/linear.h). A thread reads sixteen weights at a time, which fill their sectors.
 #include "native/cuda/kernels.h"
 #include "native/cuda/linear.h"
 
 namespace kvasir::cuda {
 namespace {
+
+constexpr int kPartials = 16;
 
 template <Dtype F, typename Bits>
 __device__ __forceinline__ float widen(Bits bits) {
@@ -13,39 +15,61 @@ __device__ __forceinline__ float widen(Bits bits) {
   return bits;
 }
 
+// partials += w · x for k, k + 1, … k + 15. `aligned`: the row's weights may be read 16 bytes at a time.
+template <Dtype F, typename Bits>
+__device__ __forceinline__ void add_sixteen(const Bits* w, const float* x, bool aligned, float* partials) {
+  alignas(16) Bits weights[kPartials];
+  alignas(16) float values[kPartials];
+  constexpr int kEach = 16 / sizeof(Bits);
+#pragma unroll
+  for (int j = 0; j < kPartials; j += 4) load16(values + j, x + j);
+#pragma unroll
+  for (int j = 0; j < kPartials; j += kEach) {
+    if (aligned) {
+      load16(weights + j, w + j);
+    } else {
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) weights[j + i] = w[j + i];
+    }
+  }
+#pragma unroll
+  for (int j = 0; j < kPartials; ++j) partials[j] = fmaf(widen<F>(weights[j]), values[j], partials[j]);
+}
+
 template <Dtype F, typename Bits>
 __device__ __forceinline__ void multiply(const Linear& op) {
-  const int token = static_cast<int>(blockIdx.y * kFloatTokens + threadIdx.x / kPanelRows);
-  const PanelPlace place = find_panel(op, F, static_cast<int>(blockIdx.x));
+  const uint32_t tokens = float_tokens(op.x.rows), unit = threadIdx.x / kPanelRows;
+  const int token = static_cast<int>(blockIdx.y * tokens + unit % tokens);
+  const PanelPlace place = find_panel(op, F, static_cast<int>(blockIdx.x * float_panels(op.x.rows) + unit / tokens));
   if (place.segment < 0 || token >= op.x.rows) return;
   const Linear::Segment& segment = op.segment[place.segment];
-  const int row = place.panel * kPanelRows + static_cast<int>(threadIdx.x % kPanelRows);
-  const Bits* w = reinterpret_cast<const Bits*>(segment.w.data) + int64_t{row} * segment.w.cols;
+  const int row = place.panel * kPanelRows + static_cast<int>(threadIdx.x % kPanelRows), cols = segment.w.cols;
+  const Bits* w = reinterpret_cast<const Bits*>(segment.w.data) + int64_t{row} * cols;
   const float* x = op.x.f32(token);
-  float sums[16] = {};
+  const bool aligned = cols * sizeof(Bits) % 16 == 0;
+  float partials[kPartials] = {};
   int k = 0;
-  for (; k + 16 <= segment.w.cols; k += 16)
+#pragma unroll 2
+  for (; k + kPartials <= cols; k += kPartials) add_sixteen<F>(w + k, x + k, aligned, partials);
 #pragma unroll
-    for (int j = 0; j < 16; ++j) sums[j] = fmaf(widen<F>(w[k + j]), x[k + j], sums[j]);
+  for (int j = 0; j < kPartials; ++j)
+    if (k + j < cols) partials[j] = fmaf(widen<F>(w[k + j]), x[k + j], partials[j]);
 #pragma unroll
-  for (int j = 0; j < 16; ++j)
-    if (k + j < segment.w.cols) sums[j] = fmaf(widen<F>(w[k + j]), x[k + j], sums[j]);
+  for (int by = kPartials / 2; by > 0; by /= 2)
 #pragma unroll
-  for (int by = 8; by > 0; by /= 2)
-#pragma unroll
-    for (int j = 0; j < by; ++j) sums[j] += sums[j + by];
-  store_output(op, segment, token, row, sums[0]);
+    for (int j = 0; j < by; ++j) partials[j] += partials[j + by];
+  store_output(op, segment, token, row, partials[0]);
 }
 
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(kFloatTokens* kPanelRows) linear_f32(const __grid_constant__ Linear op) {
+extern "C" __global__ void __launch_bounds__(kFloatThreads) linear_f32(const __grid_constant__ Linear op) {
   multiply<Dtype::f32, float>(op);
 }
-extern "C" __global__ void __launch_bounds__(kFloatTokens* kPanelRows) linear_f16(const __grid_constant__ Linear op) {
+extern "C" __global__ void __launch_bounds__(kFloatThreads) linear_f16(const __grid_constant__ Linear op) {
   multiply<Dtype::f16, uint16_t>(op);
 }
-extern "C" __global__ void __launch_bounds__(kFloatTokens* kPanelRows) linear_bf16(const __grid_constant__ Linear op) {
+extern "C" __global__ void __launch_bounds__(kFloatThreads) linear_bf16(const __grid_constant__ Linear op) {
   multiply<Dtype::bf16, uint16_t>(op);
 }
 

@@ -54,9 +54,11 @@ __device__ __forceinline__ void multiply(const Linear& op) {
     panel[p] = op.segment[place[p].segment].w.data + place[p].panel * shape.bytes;
   }
 
+  const bool idle = place[0].missing;  // this warp only helps to bring tokens
+
   Span<F> ahead[kPanels];
 #pragma unroll
-  for (int p = 0; p < kPanels; ++p) ahead[p].load(panel[p], shape, 0);
+  for (int p = 0; p < kPanels && !idle; ++p) ahead[p].load(panel[p], shape, 0);
   const auto load = [&](int span) {
     if (span < spans) load_tokens(op.x, base + span % kWideStages * kStage, first, span);
     copy_commit();  // an empty group at the end keeps the count of those in flight
@@ -74,7 +76,7 @@ __device__ __forceinline__ void multiply(const Linear& op) {
         ahead[p].unpack(half, a[p][half]);
         scales[p][half] = ahead[p].scales(half);
       }
-      if (span + 1 < spans) ahead[p].load(panel[p], shape, span + 1);
+      if (span + 1 < spans && !idle) ahead[p].load(panel[p], shape, span + 1);
     }
     copy_wait<kWideStages - 2>();
     __syncthreads();  // every thread's part has landed, and nobody reads the stage that is loaded next
@@ -82,7 +84,7 @@ __device__ __forceinline__ void multiply(const Linear& op) {
     const uint32_t stage = base + span % kWideStages * kStage;
 #pragma unroll
     for (int n = 0; n < kTiles; ++n) {
-      if (first + n * 8 >= op.x.rows) break;
+      if (first + n * 8 >= op.x.rows || idle) break;
       uint32_t b[4], x_scale[4], x_sum[4];  // of tokens 2t and 2t + 1, two groups each
       ldmatrix_x4(b, chunk_of(stage, n * 8 + lane % 8, lane / 8));
       load_shared16(x_scale, stage + kScalesAt + (n * 8 + 2 * t) * 8);
@@ -121,9 +123,10 @@ __device__ __forceinline__ void multiply(const Linear& op) {
 
 }  // namespace
 
-#define KVASIR_LINEAR(format)                                                                                        \
-  extern "C" __global__ void __launch_bounds__(kThreads) linear_##format##_wide(const __grid_constant__ Linear op) { \
-    multiply<Dtype::format>(op);                                                                                     \
+#define KVASIR_LINEAR(format)                                     \
+  extern "C" __global__ void __launch_bounds__(kThreads, 2)       \
+      linear_##format##_wide(const __grid_constant__ Linear op) { \
+    multiply<Dtype::format>(op);                                  \
   }
 KVASIR_QUANTISED_FORMATS(KVASIR_LINEAR)
 #undef KVASIR_LINEAR

@@ -23,6 +23,12 @@ struct GroupScales {
   float d[2], second[2], m[2];
 };
 
+template <int words>
+__device__ __forceinline__ void load_words(uint32_t* to, const uint32_t* from) {
+  if constexpr (words == 1) *to = *from;
+  if constexpr (words == 2) load8(to, from);
+}
+
 // What lane 4·g + t holds of a span: read in one go, a while before it is needed.
 template <Dtype F>
 struct Span {
@@ -38,15 +44,11 @@ struct Span {
     const uint32_t* quants = at(int64_t{span} * shape.quants);
     load16(word, quants + lane * 4);
     if constexpr (kWords == 8) load16(word + 4, quants + (32 + lane) * 4);
-    const uint32_t* bits = at(shape.high_at + int64_t{span} * shape.high);
-#pragma unroll
-    for (int i = 0; i < kHigh; ++i) high[i] = bits[lane * kHigh + i];
+    load_words<kHigh>(high, at(shape.high_at + int64_t{span} * shape.high) + lane * kHigh);
     const uint32_t* scales = at(shape.scales_at + int64_t{span} * shape.scales);
 #pragma unroll
-    for (int i = 0; i < 2 * kEach; ++i) scale[i] = scales[(i / kEach * 8 + g) * kEach + i % kEach];
-    const uint32_t* supers = at(shape.supers_at + int64_t{span / 4} * shape.supers);
-#pragma unroll
-    for (int i = 0; i < kSupers; ++i) super[i] = supers[g * kSupers + i];
+    for (int half = 0; half < 2; ++half) load_words<kEach>(scale + half * kEach, scales + (half * 8 + g) * kEach);
+    load_words<kSupers>(super, at(shape.supers_at + int64_t{span / 4} * shape.supers) + g * kSupers);
   }
 
   // The first operand of mma: levels, less 32 for q6_k; the zero of other formats is taken off the sums.

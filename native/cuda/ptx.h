@@ -17,6 +17,12 @@ __device__ __forceinline__ void load16(T* to, const T* from) {
                : "l"(from)
                : "memory");
 }
+// ld.global.v2
+template <typename T>
+__device__ __forceinline__ void load8(T* to, const T* from) {
+  auto* out = reinterpret_cast<uint32_t*>(to);
+  asm volatile("ld.global.v2.b32 {%0, %1}, [%2];" : "=r"(out[0]), "=r"(out[1]) : "l"(from) : "memory");
+}
 template <typename T>
 __device__ __forceinline__ void store16(T* to, const T* from) {
   const auto* in = reinterpret_cast<const uint32_t*>(from);
@@ -45,6 +51,34 @@ __device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_gr
 template <int groups>
 __device__ __forceinline__ void copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
+}
+
+// mbarrier and cp.async.bulk, from compute capability 9.0 on. A phase ends when `count` threads have arrived and the bytes
+// that they expect have landed.
+__device__ __forceinline__ void mbarrier_init(uint32_t at, int count) {
+  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(at), "r"(count) : "memory");
+}
+__device__ __forceinline__ void mbarrier_arrive(uint32_t at) {
+  asm volatile("{ .reg .b64 state; mbarrier.arrive.shared.b64 state, [%0]; }" ::"r"(at) : "memory");
+}
+__device__ __forceinline__ void mbarrier_expect(uint32_t at, int bytes) {
+  asm volatile("{ .reg .b64 state; mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }" ::"r"(at), "r"(bytes)
+               : "memory");
+}
+// Until the phase of that parity is over.
+__device__ __forceinline__ void mbarrier_wait(uint32_t at, int parity) {
+  uint32_t over = 0;
+  while (!over)
+    asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+                 : "=r"(over)
+                 : "r"(at), "r"(parity)
+                 : "memory");
+}
+// A whole multiple of 16 bytes into shared memory; they land at the barrier.
+__device__ __forceinline__ void copy_bulk(uint32_t to, const void* from, int bytes, uint32_t barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+               "l"(from), "r"(bytes), "r"(barrier)
+               : "memory");
 }
 
 // bar.sync, bar.arrive: the first `threads` threads to come to a named barrier.
@@ -170,13 +204,19 @@ using simt::barrier_arrive;
 using simt::barrier_sync;
 using simt::copy_async16;
 using simt::copy_async4;
+using simt::copy_bulk;
 using simt::copy_commit;
 using simt::dot2_high;
 using simt::dot2_low;
 using simt::dot4;
 using simt::load16;
+using simt::load8;
 using simt::load_shared;
 using simt::load_shared16;
+using simt::mbarrier_arrive;
+using simt::mbarrier_expect;
+using simt::mbarrier_init;
+using simt::mbarrier_wait;
 using simt::mma_bf16;
 using simt::mma_f16;
 using simt::mma_s8;

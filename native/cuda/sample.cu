@@ -64,7 +64,7 @@ __device__ __forceinline__ double log_sum_of(const float* logits, int vocab, flo
 
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(kSampleThreads) sample(const __grid_constant__ DeviceSample op) {
+extern "C" __global__ void __launch_bounds__(kSampleThreads, 1) sample(const __grid_constant__ DeviceSample op) {
   const int row = static_cast<int>(blockIdx.x), vocab = op.logits.dim, target = op.target[row];
   float* logits = op.logits.f32(row);
   const SamplerSlot& slot = op.slots[op.slot[row]];

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "native/base/host_device.h"
+
 namespace kvasir::cuda {
 
 constexpr uint32_t kRowThreads = 128;
@@ -19,7 +21,13 @@ constexpr uint32_t kWideSharedBytes = kWideStages * kWideTile.tokens * (64 + 16)
 constexpr uint32_t narrow_shared_bytes(bool second_sums) {
   return 2 * 16 * ((second_sums ? 256 : 128) + 32) * sizeof(float);
 }
-constexpr uint32_t kFloatTokens = 8;  // of a block with float weights: 16 outputs by so many tokens
+
+// A block of linear with float weights: 128 threads, 16 for a panel and a token, of which it takes up to 8.
+constexpr uint32_t kFloatThreads = 128;
+KV_HOST_DEVICE constexpr uint32_t float_tokens(int32_t rows) {
+  return rows >= 8 ? 8 : rows >= 4 ? 4 : rows >= 2 ? 2 : 1;
+}
+KV_HOST_DEVICE constexpr uint32_t float_panels(int32_t rows) { return kFloatThreads / 16 / float_tokens(rows); }
 
 constexpr int32_t kDecodeWarps = 8;  // query heads of one KV head that share a block
 // The query and the weights of a page, of one warp.

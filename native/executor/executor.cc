@@ -1,9 +1,5 @@
 #include "native/executor/executor.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <chrono>
@@ -19,20 +15,10 @@ const cpu::KernelTable* kernels_or_throw() {
   return table;
 }
 
-int32_t flags_of(const SampleResult& result) {
-  return (result.stop ? kFlagStop : 0) | (result.ended ? kFlagEnded : 0) | (result.stuck ? kFlagStuck : 0);
-}
-
 std::vector<int32_t> result_words(const StepBuffers& step, const Program& program,
                                   const std::vector<SequenceSlot>& slots) {
   std::vector<int32_t> words;
-  for (int32_t r = 0; r < step.rows; ++r) {
-    const SampleResult& result = step.results[r];
-    words.insert(words.end(), {result.id, std::bit_cast<int32_t>(result.logprob), flags_of(result), result.top_count});
-    for (int i = 0; i < result.top_count; ++i) {
-      words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
-    }
-  }
+  for (int32_t r = 0; r < step.rows; ++r) append_row(step.results[r], words);
   if (!program.pools()) return words;
   for (const int32_t slot : step.seq_slot) {
     for (const float value : slots[slot].pooled) words.push_back(std::bit_cast<int32_t>(value));
@@ -54,6 +40,7 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   kv_.base = kv_memory_.data();
   stats_.kv_bytes = kv_.bytes();
   for (auto& program : programs) add_program(std::move(program));
+  if (options.profile && !programs_.empty()) profile_.emplace(options.threads, programs_[0]->code.size());
   team_ = std::make_unique<ThreadTeam>(options.threads, options.background);
   try {
     thread_ = std::thread([this] { serve(); });
@@ -62,18 +49,22 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   }
 }
 
-void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt,
-                    std::shared_ptr<grammar::Grammar> grammar, int32_t budget) {
+void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
   KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = {},
-                    .slot = slot,
-                    .params = std::move(params),
-                    .prompt = std::move(prompt),
-                    .grammar = std::move(grammar),
-                    .budget = budget,
-                    .done = {}});
+  queue_.push_back(
+      {.words = {}, .pages = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
+  changed_.notify_one();
+}
+
+void Executor::release(std::vector<int32_t> pages) {
+  for (const int32_t page : pages)
+    KV_CHECK(page >= 0 && page < kv_.pages, "KV_NATIVE", "release: page ", page, " of ", kv_.pages);
+  if (pages.empty()) return;
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
+  queue_.push_back({.words = {}, .pages = std::move(pages), .slot = 0, .params = {}, .prompt = {}, .done = {}});
   changed_.notify_one();
 }
 
@@ -91,13 +82,8 @@ int Executor::add_program(std::shared_ptr<const Program> program) {
 void Executor::submit(std::vector<int32_t> words, Done done) {
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = std::move(words),
-                    .slot = 0,
-                    .params = {},
-                    .prompt = {},
-                    .grammar = {},
-                    .budget = 0,
-                    .done = std::move(done)});
+  queue_.push_back(
+      {.words = std::move(words), .pages = {}, .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
   changed_.notify_one();
 }
 
@@ -123,7 +109,7 @@ ExecutorStats Executor::stats() const {
 }
 
 void Executor::serve() {
-  if (options_.background) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
+  if (options_.background) lower_priority();
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
@@ -131,12 +117,18 @@ void Executor::serve() {
     Job job = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
+    if (!job.pages.empty()) {
+      forget_pages(job.pages);
+      lock.lock();
+      continue;
+    }
     if (!job.done) {
       std::sort(job.prompt.begin(), job.prompt.end());
       job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
-      slots_[job.slot] = {std::move(job.params), {}, std::move(job.prompt), {}, {}};
-      if (job.grammar)
-        slots_[job.slot].matcher = std::make_shared<grammar::Matcher>(std::move(job.grammar), job.budget, &background_);
+      SequenceSlot& slot = slots_[job.slot];
+      slot = {std::move(job.params), {}, std::move(job.prompt), {}, {}};
+      if (const SamplerParams& params = slot.params; params.grammar)
+        slot.matcher = std::make_shared<grammar::Matcher>(params.grammar, params.grammar_budget, &background_);
       last_sampled_[job.slot] = 0;
       lock.lock();
       continue;
@@ -195,9 +187,20 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
                              .kv = kv_,
                              .arena = arena_.data(),
                              .attention = attention_.data(),
-                             .kernels = kernels_};
+                             .kernels = kernels_,
+                             .profile = profile_ && words[0] == 0 ? &*profile_ : nullptr};
   team_->run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
   return result_words(buffers_, program, slots_);
+}
+
+// Neighbours together, so that what two pages of the cache share of a page of the system goes, too.
+void Executor::forget_pages(std::vector<int32_t>& pages) {
+  std::sort(pages.begin(), pages.end());
+  for (size_t begin = 0, end; begin < pages.size(); begin = end) {
+    end = begin + 1;
+    while (end < pages.size() && pages[end] == pages[end - 1] + 1) ++end;
+    kv_memory_.forget(kv_.head_page(0, pages[begin], 0), kv_.page_bytes() * (end - begin));
+  }
 }
 
 void Executor::copy_page(int from, int to) {

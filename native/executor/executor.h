@@ -1,9 +1,8 @@
-// A device at work: a thread of its own takes steps from a queue, in order, and runs their tapes.
+// The processor as a device: a thread of its own takes steps from a queue, in order, and runs their tapes.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "native/base/anonymous_memory.h"
 #include "native/base/check.h"
 #include "native/base/thread_team.h"
+#include "native/executor/device.h"
 #include "native/executor/run.h"
 #include "native/executor/step.h"
 #include "native/grammar/matcher.h"
@@ -24,48 +24,33 @@ struct ExecutorOptions {
   int threads = 1;
   int slots = 1;
   bool background = false;
+  bool profile = false;
   KvCache kv;  // shape only; the executor owns the memory
 };
 
-struct ExecutorStats {
-  int64_t steps = 0;
-  double busy_ms = 0;
-  int64_t arena_bytes = 0;
-  int64_t kv_bytes = 0;
-};
-
-class Executor {
+class Executor final : public Device {
  public:
-  // Called on the executor's thread with the result words, or with an error.
-  using Done = std::function<void(std::vector<int32_t>, std::optional<Error>)>;
-
   // Throws KV_NATIVE when a program does not fit the weights or the cache, or the system has no more threads.
   Executor(const ExecutorOptions& options, std::shared_ptr<const Weights> weights,
            std::vector<std::shared_ptr<const Program>> programs);
-  ~Executor() { stop(); }
+  ~Executor() override { stop(); }
 
-  // `grammar`: of the answer, which may have `budget` tokens; null for free text.
-  void open(int slot, SamplerParams params, std::vector<int32_t> prompt, std::shared_ptr<grammar::Grammar> grammar,
-            int32_t budget);
-  void submit(std::vector<int32_t> words, Done done);
-
-  // Makes one more program for the steps to come; returns its number. Throws as the constructor does.
-  int add_program(std::shared_ptr<const Program> program);
-
-  // Finishes the step that runs, fails what is queued with KV_DISPOSED, joins the thread. May be called again.
-  void stop();
-
-  ExecutorStats stats() const;
-  int threads() const { return options_.threads; }
+  void open(int slot, SamplerParams params, std::vector<int32_t> prompt) override;
+  void submit(std::vector<int32_t> words, Done done) override;
+  void release(std::vector<int32_t> pages) override;
+  int add_program(std::shared_ptr<const Program> program) override;
+  void stop() override;
+  ExecutorStats stats() const override;
+  int threads() const override { return options_.threads; }
+  const Profile* profile() const override { return profile_ ? &*profile_ : nullptr; }
 
  private:
   struct Job {
     std::vector<int32_t> words;  // a step, or, when `done` is empty:
+    std::vector<int32_t> pages;  // pages to give back, or, when there are none:
     int slot = 0;                // a slot to open
     SamplerParams params;
     std::vector<int32_t> prompt;
-    std::shared_ptr<grammar::Grammar> grammar;
-    int32_t budget = 0;
     Done done;
   };
 
@@ -73,6 +58,7 @@ class Executor {
   std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
+  void forget_pages(std::vector<int32_t>& pages);
 
   const ExecutorOptions options_;
   const std::shared_ptr<const Weights> weights_;
@@ -86,6 +72,7 @@ class Executor {
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;
   std::unique_ptr<ThreadTeam> team_;
+  std::optional<Profile> profile_;
 
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<const Program>> programs_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "native/cpu/table.h"
+#include "native/executor/profile.h"
 #include "native/program/program.h"
 
 namespace kvasir {
@@ -30,9 +31,10 @@ struct StepInputs {
 struct Bindings {
   const Weights* weights = nullptr;
   KvCache kv;
-  uint8_t* arena = nullptr;      // program.arena_bytes, 64-byte aligned
-  uint8_t* attention = nullptr;  // kAttentionWorkspaceBytes, 64-byte aligned, or null
-  const cpu::KernelTable* kernels = nullptr;
+  uint8_t* arena = nullptr;                   // program.arena_bytes, 64-byte aligned
+  uint8_t* attention = nullptr;               // kAttentionWorkspaceBytes, 64-byte aligned, or null
+  const cpu::KernelTable* kernels = nullptr;  // of the processor; a card has its own
+  Profile* profile = nullptr;                 // of this program on the processor, or null
 };
 
 // Called by all threads of the device with the same arguments but the worker. Does not allocate.

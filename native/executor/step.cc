@@ -1,5 +1,7 @@
 #include "native/executor/step.h"
 
+#include <bit>
+
 #include "native/base/check.h"
 
 namespace kvasir {
@@ -21,6 +23,10 @@ class Words {
   const std::vector<int32_t>& words_;
   size_t at_ = 1;
 };
+
+int32_t flags_of(const SampleResult& result) {
+  return (result.stop ? kFlagStop : 0) | (result.ended ? kFlagEnded : 0) | (result.stuck ? kFlagStuck : 0);
+}
 
 }  // namespace
 
@@ -80,6 +86,12 @@ void parse_step(const std::vector<int32_t>& words, const StepLimits& limits, Ste
 
   step.copies.resize(2 * copies);
   for (int32_t& page : step.copies) page = in_range(in.next(), 0, limits.pages, "a page to copy");
+}
+
+void append_row(const SampleResult& result, std::vector<int32_t>& words) {
+  words.insert(words.end(), {result.id, std::bit_cast<int32_t>(result.logprob), flags_of(result), result.top_count});
+  for (int i = 0; i < result.top_count; ++i)
+    words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
 }
 
 }  // namespace kvasir

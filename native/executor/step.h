@@ -59,4 +59,7 @@ struct StepBuffers {
 // Fills `step` from `words`. Throws KV_NATIVE, with what was found and the limit, when a word is out of range.
 void parse_step(const std::vector<int32_t>& words, const StepLimits& limits, StepBuffers& step);
 
+// Appends the words of one row's result.
+void append_row(const SampleResult& result, std::vector<int32_t>& words);
+
 }  // namespace kvasir

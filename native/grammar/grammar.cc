@@ -77,7 +77,7 @@ std::shared_ptr<const TokenMask> Grammar::mask(const Position& at, int32_t budge
   }
   if (all->cost <= budget) return all;
   std::shared_ptr<const TokenMask> cheap = find_mask(at, budget);
-  return cheap->any ? cheap : all;
+  return cheap->any || at.states->accepts(at.state) ? cheap : all;
 }
 
 GrammarStats Grammar::stats() {

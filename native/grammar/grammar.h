@@ -47,8 +47,8 @@ class Grammar {
 
   // The mask of a position if it is known already, or null.
   std::shared_ptr<const TokenMask> known_mask(const Position& at, int32_t budget);
-  // `budget`: the tokens that may come after this one; tokens that leave more to do are left out, unless
-  // there are no others.
+  // `budget`: the tokens that may come after this one. Tokens that leave more to do are left out, unless there are no others
+  // and the text may not end here either.
   std::shared_ptr<const TokenMask> mask(const Position& at, int32_t budget);
 
   GrammarStats stats();

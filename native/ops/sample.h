@@ -12,8 +12,9 @@
 
 namespace kvasir {
 namespace grammar {
+class Grammar;  // native/grammar/grammar.h
 class Matcher;  // native/grammar/matcher.h
-}
+}  // namespace grammar
 
 // How a sequence chooses its tokens; field names as in the API.
 struct SamplerParams {
@@ -28,6 +29,8 @@ struct SamplerParams {
   int32_t top_logprobs = -1;  // −1: none, 0: the chosen one's, n: and the n best
   std::vector<std::pair<int32_t, float>> logit_bias;
   std::vector<int32_t> stop_tokens;
+  std::shared_ptr<grammar::Grammar> grammar;  // of an answer in a format …
+  int32_t grammar_budget = 0;                 // … and how many tokens it may have
 };
 
 // What the device remembers of a sequence between steps.

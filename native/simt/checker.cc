@@ -19,7 +19,7 @@ void Checker::add_buffer(const void* data, size_t bytes, int granule, const char
 }
 
 void Checker::begin_launch(int threads) {
-  threads_ = threads;
+  threads_ = threads + 1;
   block_ = 0;
   for (Region& region : buffers_)
     for (Shadow& shadow : region.shadow) {
@@ -34,6 +34,7 @@ void Checker::begin_block() {
   clocks_.assign(threads_ * threads_, 0);
   for (size_t i = 0; i < threads_; ++i) clocks_[i * threads_ + i] = 1;
   readers_.clear();
+  engine_clock_ = 0;
   const Launch& launch = machine_.launched;
   shared_ = {machine_.shared, launch.shared_bytes, launch.shared_granule, "shared memory", true, {}};
   shared_.shadow.resize(launch.shared_bytes / launch.shared_granule + 1);
@@ -116,20 +117,33 @@ bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thr
                                             " while the cp.async of thread ", shadow.writer, " is in flight"));
     if (!shadow.initialised && !shadow.in_flight && kind != Access::write)
       machine_.report.add("uninitialised", text("thread ", thread.id, " reads ", region->name, "+", at));
-    const bool both_atomic = kind == Access::atomic && shadow.by_atomic;
-    if (shadow.written && !both_atomic && !before(shadow.write_block, shadow.writer, shadow.write_clock, thread))
-      race(kind == Access::read ? "read after write" : "write after write", *region, at, thread, shadow.writer,
-           shadow.write_block);
+    const char* what = kind == Access::read ? "read after write" : "write after write";
+    if (shadow.written && !before(shadow.write_block, shadow.writer, shadow.write_clock, thread))
+      race(what, *region, at, thread, shadow.writer, shadow.write_block);
+    if (shadow.atomic && kind != Access::atomic &&
+        !before(shadow.atomic_block, shadow.atomic_by, shadow.atomic_clock, thread))
+      race(what, *region, at, thread, shadow.atomic_by, shadow.atomic_block);
     if (kind == Access::read) {
       note_read(shadow, thread);
       continue;
     }
     if (!reads_before(shadow, thread)) race("write after read", *region, at, thread, shadow.reader, shadow.read_block);
-    const bool in_flight = shadow.in_flight;
+    const Shadow old = shadow;
     shadow = {};
-    shadow.written = shadow.initialised = true;
-    shadow.in_flight = in_flight;
-    shadow.by_atomic = kind == Access::atomic;
+    shadow.initialised = true;
+    shadow.in_flight = old.in_flight;
+    if (kind == Access::atomic) {  // the plain write before it still counts
+      shadow.written = old.written;
+      shadow.writer = old.writer;
+      shadow.write_clock = old.write_clock;
+      shadow.write_block = old.write_block;
+      shadow.atomic = true;
+      shadow.atomic_by = static_cast<uint16_t>(thread.id);
+      shadow.atomic_clock = now;
+      shadow.atomic_block = block_;
+      continue;
+    }
+    shadow.written = true;
     shadow.writer = static_cast<uint16_t>(thread.id);
     shadow.write_clock = now;
     shadow.write_block = block_;
@@ -153,6 +167,19 @@ void Checker::end_copy(uint32_t to, int size, Thread& thread) {
   }
 }
 
+void Checker::end_bulk_copy(uint32_t to, int bytes, std::vector<uint32_t>& clock) {
+  const size_t engine = threads_ - 1;
+  ++engine_clock_;
+  for (size_t g = to / shared_.granule; g <= (to + bytes - 1u) / shared_.granule; ++g) {
+    Shadow& shadow = shared_.shadow[g];
+    shadow.in_flight = false;
+    shadow.writer = static_cast<uint16_t>(engine);
+    shadow.write_clock = engine_clock_;
+  }
+  clock.resize(threads_, 0);
+  clock[engine] = engine_clock_;
+}
+
 void Checker::release(Thread& thread, std::vector<uint32_t>& joined) {
   uint32_t* own = clock(thread);
   joined.resize(threads_, 0);
@@ -162,7 +189,7 @@ void Checker::release(Thread& thread, std::vector<uint32_t>& joined) {
 
 void Checker::acquire(Thread& thread, const std::vector<uint32_t>& joined) {
   uint32_t* own = clock(thread);
-  for (size_t i = 0; i < threads_; ++i) own[i] = std::max(own[i], joined[i]);
+  for (size_t i = 0; i < joined.size(); ++i) own[i] = std::max(own[i], joined[i]);
 }
 
 }  // namespace kvasir::simt

@@ -20,10 +20,11 @@ enum class Access { read, write, atomic };
 // What is known of one granule.
 struct Shadow {
   uint32_t write_clock = 0, write_block = 0;
+  uint32_t atomic_clock = 0, atomic_block = 0;  // of the last atomic since
   uint32_t read_clock = 0, read_block = 0;
   int32_t readers = -1;  // index of the clocks of several readers in one block
-  uint16_t writer = 0, reader = 0;
-  bool initialised = false, written = false, read = false, by_atomic = false;
+  uint16_t writer = 0, reader = 0, atomic_by = 0;
+  bool initialised = false, written = false, read = false, atomic = false;
   bool read_by_blocks = false;  // by more than one
   bool in_flight = false;       // cp.async has begun and nobody waited for it
 };
@@ -53,6 +54,9 @@ class Checker {
   void begin_copy(uint32_t to, int size, Thread& thread, const void* site);
   void end_copy(uint32_t to, int size, Thread& thread);
 
+  // From here the copy is a write of the copying engine, which is ordered by the barrier's clock alone.
+  void end_bulk_copy(uint32_t to, int bytes, std::vector<uint32_t>& clock);
+
   void release(Thread& thread, std::vector<uint32_t>& clock);  // clock := max(clock, the thread's), a new epoch begins
   void acquire(Thread& thread, const std::vector<uint32_t>& clock);
 
@@ -70,7 +74,8 @@ class Checker {
   Lint lint_;
   Region shared_;
   std::vector<Region> buffers_;
-  size_t threads_ = 0;
+  size_t threads_ = 0;  // and one more: the engine of bulk copies, which is the last
+  uint32_t engine_clock_ = 0;
   uint32_t block_ = 0;
   std::vector<uint32_t> clocks_;   // [threads, threads]
   std::vector<uint32_t> readers_;  // [shadows with several readers, threads]

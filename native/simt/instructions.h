@@ -30,6 +30,13 @@ T shuffle(uint32_t mask, T value, Shuffle kind, int by) {
   return __builtin_bit_cast(T, bits);
 }
 
+// --- barriers in shared memory, and the copies that arrive at them (mbarrier.cc) ---
+void mbarrier_init(uint32_t at, int count);
+void mbarrier_arrive(uint32_t at);
+void mbarrier_expect(uint32_t at, int bytes);
+void mbarrier_wait(uint32_t at, int parity);
+void copy_bulk(uint32_t to, const void* from, int bytes, uint32_t at);
+
 // --- tensor cores (mma.cc): operands in the lane's registers as PTX lays them out ---
 void ldmatrix_x4(uint32_t* to, uint32_t row, bool transposed);
 void mma_bf16(float* d, const uint32_t* a, const uint32_t* b);
@@ -61,6 +68,7 @@ void copy_async16(uint32_t to, const void* from, int bytes);
 void copy_async4(uint32_t to, const void* from, int bytes);
 void copy_commit();
 void copy_wait(int groups);
+void load8(void* to, const void* from);
 void load16(void* to, const void* from);
 uint32_t load_shared(uint32_t from);
 void load_shared16(uint32_t* to, uint32_t from);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -50,6 +51,22 @@ struct Barrier {
   std::vector<uint32_t> clock;  // of all that arrived
 };
 
+// A barrier in shared memory (mbarrier.cc).
+struct Mbarrier {
+  int count = 0, pending = 0;  // arrivals of a phase; still to come
+  int64_t bytes = 0;           // expected and not landed
+  uint32_t phase = 0;
+  std::vector<uint32_t> clock, done;  // of what arrives in this phase, of all that came in the one before
+  std::vector<Thread*> waiting;
+};
+
+struct BulkCopy {
+  uint32_t to;
+  const unsigned char* from;
+  int bytes;
+  uint32_t barrier;
+};
+
 struct Launch {
   Dim3 grid, block;
   size_t shared_bytes = 0;
@@ -79,6 +96,10 @@ class Machine {
   void arrive(int barrier, int threads, bool waits);
   uint32_t random();
 
+  std::map<uint32_t, Mbarrier> mbarriers;  // of the block, by offset in shared memory
+  std::vector<BulkCopy> bulk_copies;       // in flight
+  void finish_bulk_copy(size_t index);
+
   Launch launched;
   Dim3 block_index;
   unsigned char* shared = nullptr;
@@ -88,6 +109,7 @@ class Machine {
   static void enter();
   void run_block();
   void report_deadlock();
+  void check_mbarriers();  // when a block ends
 
   std::vector<Thread> threads_;
   std::vector<std::vector<Meeting>> meetings_;  // of each warp

@@ -78,6 +78,9 @@ void copy_wait(int groups) {
 __attribute__((noinline)) void load16(void* to, const void* from) {
   if (check(from, 16, Access::read, __builtin_return_address(0))) std::memcpy(to, from, 16);
 }
+__attribute__((noinline)) void load8(void* to, const void* from) {
+  if (check(from, 8, Access::read, __builtin_return_address(0))) std::memcpy(to, from, 8);
+}
 __attribute__((noinline)) void store16(void* to, const void* from) {
   if (check(to, 16, Access::write, __builtin_return_address(0))) std::memcpy(to, from, 16);
 }

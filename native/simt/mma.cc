@@ -4,6 +4,7 @@
 // Products are exact; the sum over k is rounded to f32 in ascending order. Tensor cores sum in an order and a width of their
 // own, so float results agree with a card's to rounding only; integer results are the same bits.
 #include <cstring>
+#include <type_traits>
 
 #include "native/formats/half.h"
 #include "native/simt/checker.h"
@@ -27,7 +28,8 @@ int u8(uint8_t bits) { return bits; }
 template <typename Element, typename Sum, auto decode, int halves = 2, auto decode_a = decode>
 void multiply(Meeting& meeting) {
   constexpr int kEach = 4 / sizeof(Element), kHalf = 4 * kEach;  // elements of a register; columns of a half of K
-  Sum a[16][halves * kHalf], b[8][halves * kHalf];
+  using Held = std::conditional_t<std::is_same_v<Sum, int>, int16_t, Sum>;  // for the host's 16-bit dot products
+  Held a[16][halves * kHalf], b[8][halves * kHalf];
   for (int lane = 0; lane < 32; ++lane) {
     const auto& in = *static_cast<const MmaIn*>(meeting.in[lane]);
     const int g = lane / 4, column = lane % 4 * kEach;
@@ -35,10 +37,10 @@ void multiply(Meeting& meeting) {
     for (int half = 0; half < halves; ++half) {
       for (int low = 0; low < 2; ++low) {
         std::memcpy(e, &in.a[half * 2 + low], 4);
-        for (int i = 0; i < kEach; ++i) a[g + low * 8][half * kHalf + column + i] = decode_a(e[i]);
+        for (int i = 0; i < kEach; ++i) a[g + low * 8][half * kHalf + column + i] = static_cast<Held>(decode_a(e[i]));
       }
       std::memcpy(e, &in.b[half], 4);
-      for (int i = 0; i < kEach; ++i) b[g][half * kHalf + column + i] = decode(e[i]);
+      for (int i = 0; i < kEach; ++i) b[g][half * kHalf + column + i] = static_cast<Held>(decode(e[i]));
     }
   }
   for (int lane = 0; lane < 32; ++lane) {

@@ -53,12 +53,15 @@ AddedTokens::Match AddedTokens::longest(std::string_view text, size_t at, bool s
   return match;
 }
 
-void AddedTokens::split(std::string_view text, bool special, const std::function<void(std::string_view)>& stretch,
+void AddedTokens::split(std::string_view text, bool special, const std::vector<size_t>& barred,
+                        const std::function<void(std::string_view)>& stretch,
                         const std::function<void(int32_t)>& found) const {
   const char* const last = text.data() + text.size();
   size_t done = 0;
+  auto bar = barred.begin();
   for (size_t at = 0; at < text.size();) {
-    const Match match = longest(text, at, special);
+    while (bar != barred.end() && *bar < at) ++bar;
+    const Match match = longest(text, at, special && (bar == barred.end() || *bar != at));
     if (!match.token) {
       ++at;
       continue;

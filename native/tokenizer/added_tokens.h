@@ -28,9 +28,14 @@ class AddedTokens {
 
   bool empty() const { return tokens_.empty(); }
 
-  // Calls `stretch` for text without tokens and `found` for each token, in order. Special ones only with `special`.
-  void split(std::string_view text, bool special, const std::function<void(std::string_view)>& stretch,
-             const std::function<void(int32_t)>& found) const;
+  // Calls `stretch` for text without tokens and `found` for each token, in order. Special ones only with `special`, and
+  // none that begins at one of `barred` (ascending).
+  void split(std::string_view text, bool special, const std::vector<size_t>& barred,
+             const std::function<void(std::string_view)>& stretch, const std::function<void(int32_t)>& found) const;
+
+  void each(const std::function<void(const AddedToken&)>& visit) const {
+    for (const AddedToken& token : tokens_) visit(token);
+  }
 
  private:
   struct Node {

@@ -126,6 +126,8 @@ void PreTokenizer::apply(size_t index, std::string_view text, bool first, const 
 std::vector<PreTokenizerStep> pre_tokenizer_steps(std::string_view name) {
   using Matchers = std::vector<Matcher>;  // null: trailing_space
   static const std::pair<std::vector<std::string_view>, Matchers> known[] = {
+      // What llama.cpp falls back to where a file says "default" or nothing.
+      {{"default", ""}, {match_default_punctuation, match_gpt2, match_numbers, match_three_digits}},
       {{"gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jais", "trillion", "granite-docling"}, {match_gpt2}},
       {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}, {match_number, match_gpt2}},
       {{"llama-bpe", "llama3", "llama-v3", "dbrx", "smaug-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"},
@@ -149,6 +151,7 @@ std::vector<PreTokenizerStep> pre_tokenizer_steps(std::string_view name) {
           steps.push_back({.kind = matcher ? Kind::split : Kind::trailing_space, .match = matcher});
         return steps;
       }
+      if (alias.empty()) continue;
       names += names.empty() ? "" : ", ";
       names += alias;
     }

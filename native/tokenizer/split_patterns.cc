@@ -120,6 +120,20 @@ size_t match_tekken(const char* at, const char* end) { return match_gpt4o_family
 size_t match_numbers(const char* at, const char* end) { return run_of(at, end, kNumber) - at; }
 size_t match_number(const char* at, const char* end) { return match_digits(at, end, 1); }
 size_t match_number3(const char* at, const char* end) { return match_digits(at, end, 3); }
+
+size_t match_default_punctuation(const char* at, const char* end) {
+  const auto contains = [](uint32_t code) {
+    constexpr std::string_view kMore = "$+<=>^~|";
+    return (flags_of(code) & kPunctuation) || (code < 0x80 && kMore.find(static_cast<char>(code)) != kMore.npos);
+  };
+  return run_where(at, end, contains) - at;
+}
+
+size_t match_three_digits(const char* at, const char* end) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return end - at >= 3 && digit(at[0]) && digit(at[1]) && digit(at[2]) ? 3 : 0;
+}
+
 size_t match_spaces(const char* at, const char* end) { return run_of(at, end, kSpace) - at; }
 
 size_t match_word(const char* at, const char* end) {

@@ -50,6 +50,10 @@ size_t match_deepseek_cjk(const char* at, const char* end);
 size_t match_coder_letters(const char* at, const char* end);
 size_t match_coder_punctuation(const char* at, const char* end);
 
+// [\p{P}\$\+<=>\^~\|]+ and [0-9][0-9][0-9]: llama.cpp's own, before and after GPT-2's
+size_t match_default_punctuation(const char* at, const char* end);
+size_t match_three_digits(const char* at, const char* end);
+
 // \p{N}+, \p{N}, \p{N}{1,3}
 size_t match_numbers(const char* at, const char* end);
 size_t match_number(const char* at, const char* end);

@@ -4,7 +4,28 @@
 
 namespace kvasir::tokenizer {
 
-std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special, bool parse_special) {
+namespace {
+
+// `text` without its marks, and where they stood.
+std::string without_marks(std::string_view text, std::string_view mark, std::vector<size_t>& places) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t at = 0;;) {
+    const size_t next = text.find(mark, at);
+    out.append(text.substr(at, next - at));
+    if (next == text.npos) return out;
+    places.push_back(out.size());
+    at = next + mark.size();
+  }
+}
+
+}  // namespace
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special, bool parse_special,
+                                       std::string_view mark) {
+  std::vector<size_t> barred;
+  std::string unmarked;
+  if (!mark.empty()) text = unmarked = without_marks(text, mark, barred);
   std::lock_guard lock(busy_);
   std::vector<int32_t> ids;
   ids.reserve(text.size() / 4 + 8);
@@ -21,10 +42,14 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special, 
   };
   std::string buffer;
   raw_.split(
-      text, parse_special,
+      text, parse_special, barred,
       [&](std::string_view stretch) {
         const std::string_view normal = normalizer.run(stretch, buffer);
-        normalised_.split(normal, parse_special, words, token);
+        // Normalising moves the places, so a stretch with a barred one in it has no such control tokens at all.
+        const size_t begin = stretch.data() - text.data();
+        const auto bar = std::lower_bound(barred.begin(), barred.end(), begin);
+        const bool free = bar == barred.end() || *bar >= begin + stretch.size();
+        normalised_.split(normal, parse_special && free, {}, words, token);
       },
       token);
   if (add_special) ids.insert(ids.end(), suffix.begin(), suffix.end());
@@ -44,6 +69,15 @@ int32_t Tokenizer::id_of(std::string_view token) const {
   std::string bytes;
   if (!byte_level) return bpe.vocab.find(token);
   return bytes_of_alphabet(token, bytes) ? bpe.vocab.find(bytes) : -1;
+}
+
+std::vector<std::string> Tokenizer::control_texts() const {
+  std::vector<std::string> texts;
+  for (const AddedTokens* tokens : {&raw_, &normalised_})
+    tokens->each([&](const AddedToken& token) {
+      if (token.special) texts.push_back(token.content);
+    });
+  return texts;
 }
 
 void Tokenizer::add(const AddedToken& token) {

@@ -32,8 +32,9 @@ struct Settings {
 
 class Tokenizer {
  public:
-  // Valid UTF-8 to ids. From any thread, one at a time.
-  std::vector<int32_t> encode(std::string_view text, bool add_special, bool parse_special);
+  // Valid UTF-8 to ids. From any thread, one at a time. Where `mark` stands, it is taken away, and what follows is no
+  // control token, whatever it looks like.
+  std::vector<int32_t> encode(std::string_view text, bool add_special, bool parse_special, std::string_view mark = {});
 
   // The bytes of ids. An id that has no token, as in the padding of an embedding table, has no text. `continued`: the
   // ids follow others, so no space is taken off their start.
@@ -41,6 +42,8 @@ class Tokenizer {
 
   // The id of a token written exactly so, in the checkpoint's spelling, or −1.
   int32_t id_of(std::string_view token) const;
+  // What control tokens look like in a text.
+  std::vector<std::string> control_texts() const;
   bool is_special(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < special_.size() && special_[id]; }
 
   // For the loaders: register added tokens after the vocabulary and the normaliser, then set BOS and EOS.

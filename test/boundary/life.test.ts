@@ -54,6 +54,33 @@ describe('a model', () => {
     await llm.dispose()
   })
 
+  it('goes on when its KV cache shrinks under it, and when it grows again', async () => {
+    const llm = await load(model, { ...small, pages: 64 })
+    const ask = () =>
+      Promise.all(
+        Array.from({ length: 8 }, (_, i) =>
+          llm.generate(`${i} times two is`, { temperature: 0, maxTokens: 120, ignoreEos: true }),
+        ),
+      )
+    const expected = await ask()
+    const { kvBytes } = llm.info
+    const answers = ask()
+    while (llm.stats().running < 8) await new Promise((resolve) => setTimeout(resolve, 2))
+    expect(llm.resize({ kvBytes: kvBytes / 2 })).toBe(kvBytes / 2)
+    expect(llm.resize({ kvBytes: kvBytes / 8 })).toBe(kvBytes / 8)
+    expect(() => llm.resize({ kvBytes: kvBytes / 64 })).toThrow(code('KV_ARGUMENT')) // a request needs more pages
+    expect((await answers).map(({ tokens }) => tokens)).toEqual(expected.map(({ tokens }) => tokens))
+    expect(llm.stats().pages).toBe(8)
+    await expect(llm.generate('a', { maxTokens: 400 })).rejects.toEqual(code('KV_TOO_LONG'))
+    expect(llm.resize({ kvBytes })).toBe(kvBytes)
+    expect((await ask()).map(({ tokens }) => tokens)).toEqual(expected.map(({ tokens }) => tokens))
+    for (const kvBytes of [0, Number.NaN, 2 * llm.info.kvBytes])
+      expect(() => llm.resize({ kvBytes })).toThrow(code('KV_ARGUMENT'))
+    await idle(llm)
+    await llm.dispose()
+    expect(() => llm.resize({ kvBytes })).toThrow(code('KV_DISPOSED'))
+  })
+
   it('is disposed twice and refuses everything afterwards', async () => {
     const llm = await load(model, small)
     const unfinished = llm.generate('Once', { maxTokens: 200, ignoreEos: true })

@@ -29,6 +29,34 @@ describe('BlockAllocator', () => {
     expect(blocks.free).toBe(2)
   })
 
+  it('shrinks: free pages first, then cached ones, then owned ones when they are released; and grows again', () => {
+    const blocks = new BlockAllocator(8)
+    const evicted: number[] = []
+    blocks.onEvict = (page) => evicted.push(page)
+    const owned = [0, 1, 2, 3, 4, 5].map(() => blocks.allocate())
+    blocks.keep(4)
+    blocks.keep(5)
+    blocks.release(4)
+    blocks.release(5)
+    blocks.resize(6)
+    expect([blocks.budget, blocks.free, blocks.cached, evicted]).toEqual([6, 2, 2, []])
+    blocks.resize(3)
+    expect([blocks.budget, blocks.free, evicted, blocks.gone.length]).toEqual([3, 0, [4, 5], 4])
+    blocks.check([owned.slice(0, 4)])
+    expect(() => blocks.allocate()).toThrow(/no page is free/)
+    blocks.keep(3)
+    blocks.release(3) // it may not stay cached: a page is owed
+    expect([blocks.free, evicted, blocks.gone.length]).toEqual([0, [4, 5, 3], 5])
+    blocks.release(2)
+    expect([blocks.budget, blocks.free]).toEqual([3, 1])
+    blocks.check([[0, 1]])
+    blocks.resize(1)
+    blocks.resize(8)
+    blocks.check([[0, 1]])
+    expect([blocks.budget, blocks.free, blocks.gone]).toEqual([8, 6, []])
+    expect(new Set(Array.from({ length: 6 }, () => blocks.allocate())).size).toBe(6)
+  })
+
   it('tells the state of every page', () => {
     const blocks = new BlockAllocator(4)
     const [owned, cached, crowded] = [blocks.allocate(), blocks.allocate(), blocks.allocate()] as [

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Facts, findings } from '../../lib/cli/doctor/findings.ts'
-import { machine } from '../../lib/cli/doctor/machine.ts'
+import { machine } from '../../lib/engine/machine.ts'
 import { testModel } from '../support/model.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
@@ -59,12 +59,15 @@ const healthy: Facts = {
   versions: { kvasir: '1', runtime: 'Node 20', system: 'linux-x64' },
   machine: {
     ...{ cpu: 'Fast 9000', threads: 8, isas: ['avx2', 'baseline'], cpuQuota: null },
-    ...{ memory: 16e9, available: 8e9, memoryLimit: null, memoryUsed: null },
+    ...{ memory: 16e9, available: 8e9, memoryLimit: null, memoryUsed: null, onBattery: false },
   },
   addon: { ok: true, value: { isa: 'avx2', cores: 4, version: '1', file: 'kvasir.node' } },
+  cuda: null,
   cache: { folder: 'models', writable: true, free: 50e9, models: [] },
   model: null,
   load: null,
+  plan: null,
+  warnings: [],
   overrides: {},
 }
 const advice = (facts: Partial<Facts>) =>
@@ -77,9 +80,10 @@ describe('what to do', () => {
     expect(advice({})).toEqual(['test'])
     expect(advice({ addon: { ok: false, reason: 'its process ended with SIGILL' } })).toEqual(['addon!'])
     expect(advice({ model: 'm', load: { ok: false, reason: 'KV_FORMAT: bad' } })).toEqual(['test!'])
-    expect(advice({ machine: { ...healthy.machine, cpuQuota: 2 } })).toEqual(['processor', 'test'])
+    expect(advice({ machine: { ...healthy.machine, onBattery: true } })).toEqual(['processor', 'test'])
     expect(advice({ machine: { ...healthy.machine, memoryLimit: 2e9, memoryUsed: 1.5e9 } })).toEqual(['memory', 'test'])
     expect(advice({ cache: { ...healthy.cache, writable: false } })).toEqual(['models', 'test'])
+    expect(advice({ warnings: ['doubtful'] })).toEqual(['test', 'model'])
     const baseline = { ok: true, value: { isa: 'baseline', cores: 4, version: '1', file: '' } } as const
     expect(advice({ addon: baseline, overrides: { KVASIR_ISA: 'baseline' } })).toEqual(['kernels', 'test'])
   })
@@ -93,6 +97,7 @@ describe('kvasir doctor', () => {
   it('loads a model and says how fast it is', async () => {
     const { status, stdout } = doctor([await testModel(), '--json'])
     const report = JSON.parse(stdout)
+    expect(report.plan).toMatchObject({ kv: 'kv8', limits: { context: 8192 }, why: { context: expect.any(String) } })
     expect(report.addon.value.file).toMatch(/\.node$/)
     expect(report.load.value.tokensPerSecond).toBeGreaterThan(1)
     expect(report.load.value.peakMemory).toBeGreaterThan(5e7)

@@ -19,6 +19,7 @@ function model(parts: Partial<LlmParts> = {}) {
         encoded.push([text, special, parse])
         return Int32Array.from(idsOf(text))
       },
+      controlTokens: () => [],
       decode: (ids) => [...ids].map(textOf).join(''),
       bytes: (id) => Buffer.from(textOf(id)),
       detokenizer: () => new FakeDetokenizer(),

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { random } from '../support/random.ts'
 import { accepts, grammarOf, randomText, wordsOf } from './harness.ts'
 
+const full = process.env['KVASIR_TEST'] === 'full'
+
 const regex = (pattern: string) => grammarOf(wordsOf({ type: 'regex', pattern }))
 const grammar = (source: string) => grammarOf(wordsOf({ type: 'grammar', source }))
 
@@ -29,7 +31,7 @@ describe('regular expressions', () => {
     const seed = Date.now() % 1e9
     const chance = random(seed)
     const letters = ['a', 'b', 'é', '😀', '0', '-', ' ', '\n', '_']
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < (full ? 300 : 80); round++) {
       const pattern = randomPattern(chance, 3)
       const whole = new RegExp(`^(?:${pattern})$`, 'u')
       let automaton: ReturnType<typeof regex>
@@ -109,7 +111,7 @@ it('damaged words are refused or read, and nothing else', () => {
     wordsOf({ type: 'grammar', source: 'root ::= "(" root* ")" | [^()]{1,5}' }),
   ]
   let read = 0
-  for (let round = 0; round < 3000; round++) {
+  for (let round = 0; round < (full ? 2000 : 500); round++) {
     const words = samples[chance.below(samples.length)]!.slice(0, round % 9 === 0 ? chance.below(100) : undefined)
     for (let i = 0; i <= chance.below(3); i++)
       words[chance.below(words.length)] = [chance.below(8), -1, 2 ** 31 - 1, chance.below(300), words.length][

@@ -27,7 +27,7 @@ const time = ({ tokens, sequences, attention, rows }: StepWork) =>
   5 + 0.2 * tokens + 0.1 * sequences + 1e-5 * attention + 0.05 * rows
 
 /** A scheduler whose steps take time(); run() goes on until a condition holds. */
-function setup(policy: Policy<Named>, { pages = 512, maxTokens = 512, maxSequences = 64 } = {}) {
+function setup(policy: Policy<Named>, { pages = 512, maxTokens = 512, maxSequences = 64, slow = 1 } = {}) {
   let now = 0
   const scheduler = new Scheduler<Named>(
     new BlockAllocator(pages),
@@ -38,7 +38,7 @@ function setup(policy: Policy<Named>, { pages = 512, maxTokens = 512, maxSequenc
   const step = (): StepPlan<Named> | undefined => {
     const plan = scheduler.plan()
     if (!plan) return undefined
-    const ms = time(plan.work())
+    const ms = slow * time(plan.work())
     now += ms
     scheduler.complete(plan, ms)
     for (const { seq } of plan.rows) {
@@ -88,6 +88,13 @@ describe.each([
     }
     expect(long!.computed).toBeGreaterThanOrEqual(6000)
   })
+})
+
+// An emulated card: a step takes longer than any stream should wait for its next token.
+it('qos starts on an idle device, however slow', () => {
+  const { add, run } = warm(setup(new Qos<Named>(), { slow: 200 }))
+  const [late] = add(new Named('late', 5, {}, 3))
+  run(() => late!.state === 'done')
 })
 
 it('vllm lets the same prompt stall the streams', () => {

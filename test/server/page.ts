@@ -61,6 +61,8 @@ function watch(page: Page, url: string): void {
   })
 }
 
+export const words = (count: number): string => Array.from({ length: count }, (_, i) => `word${i}`).join(' ')
+
 /** Writes and sends a message by keyboard. */
 export async function ask(page: Page, text: string): Promise<void> {
   await page.locator('#message').fill(text)

@@ -22,7 +22,7 @@ Floor floor_of(const std::vector<PackedWeight>& weights, const Shape& shape) {
   return floor;
 }
 
-// Two segments of one format, the first with a bias; or three of which the second has another.
+// Two segments of one format (one, where its outputs are whole blocks), the first with a bias; or three of which the second has another.
 void run_case(Dtype first, Dtype second, const Shape& shape, bool accumulates, uint64_t seed) {
   Card card(seed);
   Random random(static_cast<unsigned>(seed + shape.cols));
@@ -30,7 +30,7 @@ void run_case(Dtype first, Dtype second, const Shape& shape, bool accumulates, u
   const Buffer x = test::random_activations(in, shape.tokens, shape.cols, random);
   std::vector<PackedWeight> weights;
   weights.emplace_back(first, shape.outputs, shape.cols, random);
-  weights.emplace_back(second, 21, shape.cols, random);
+  if (shape.outputs % 128 != 0) weights.emplace_back(second, 21, shape.cols, random);
   if (first != second) weights.emplace_back(first, 16, shape.cols, random);
   std::vector<float> bias(shape.outputs);
   for (float& value : bias) value = static_cast<float>(random() % 100) / 64;
@@ -86,7 +86,7 @@ void run_linear(uint64_t seed) {
 void lint_linear() {
   for (const test::Format& format : test::kFormats)
     if (is_quantised(format.dtype))
-      for (const Shape& shape : {Shape{1, 64, 2048}, {8, 64, 2048}, {64, 128, 512}, {192, 256, 512}})
+      for (const Shape& shape : {Shape{1, 128, 2048}, {8, 128, 2048}, {64, 128, 512}, {192, 256, 512}})
         run_case(format.dtype, format.dtype, shape, false, 1);
 }
 

@@ -1,5 +1,6 @@
 // Runs planted bugs, lint probes and kernels in the emulator, and prints a JSON line for each.
 // Linked twice, with kernels instrumented (simt_check) and not (simt_fast).
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -35,17 +36,20 @@ void output(Machine& machine, const std::vector<T>& data, const char* name) {
   machine.add_buffer(data.data(), data.size() * sizeof(T), sizeof(T), name, false);
 }
 
-void run_planted(uint64_t seed) {
-  for (int i = 0; i < simt_test::kPlantedCount; ++i) {
-    const simt_test::Planted& planted = simt_test::kPlanted[i];
+void run_planted(const simt_test::Planted* all, int count, uint64_t seed) {
+  for (int i = 0; i < count; ++i) {
+    const simt_test::Planted& planted = all[i];
     simt_test::Card card(seed);
     Machine& machine = card.machine;
     const std::vector<float> in = floats(64 * planted.blocks);
     std::vector<float> out(64 * planted.blocks);
     input(machine, in, "in");
     output(machine, out, "out");
-    machine.launch({Dim3{static_cast<unsigned>(planted.blocks)}, Dim3{64}, 256, seed},
-                   [&] { planted.kernel(in.data(), out.data()); });
+    machine.launch(
+        {Dim3{static_cast<unsigned>(planted.blocks)}, Dim3{64}, static_cast<size_t>(planted.shared_bytes), seed},
+        [&] { planted.kernel(in.data(), out.data()); });
+    if (planted.reverses && !std::equal(in.begin(), in.end(), out.rbegin()))
+      machine.report.add("values", "the output is not the input backwards");
     simt_test::print(text(planted.finding ? planted.finding : "none", ": ", planted.name), card, 0);
   }
 }
@@ -91,7 +95,8 @@ int main(int count, char** words) {
   const std::string what = count > 1 ? words[1] : "";
   const uint64_t seed = count > 2 ? std::strtoull(words[2], nullptr, 10) : 0;
   if (what == "planted")
-    run_planted(seed);
+    run_planted(simt_test::kPlanted, simt_test::kPlantedCount, seed),
+        run_planted(simt_test::kPlantedPipelines, simt_test::kPlantedPipelineCount, seed);
   else if (what == "probes")
     run_probes();
   else if (what == "instructions")

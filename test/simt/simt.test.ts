@@ -18,6 +18,9 @@ interface Result {
   findings: Record<string, string>
   mma: number
   bankConflicts: number
+  floor: { mma: number; bytes: number; operand: string }
+  /** Bytes of the sectors read and written, by buffer. */
+  buffers: Record<string, [number, number]>
   globalSectors: number
   globalRead: number
   globalWritten: number
@@ -41,7 +44,7 @@ beforeAll(() => {
 describe('emulator', () => {
   it.each(seeds)('finds every planted bug and nothing else: seed %i', (seed) => {
     const results = run('simt_check', 'planted', `${seed}`)
-    expect(results.length).toBeGreaterThanOrEqual(28)
+    expect(results.filter(({ name }) => !name.startsWith('none: ')).length).toBeGreaterThanOrEqual(38)
     for (const { name, findings } of results) {
       const expected = name.split(': ')[0] ?? ''
       if (expected === 'none') expect(findings, name).toEqual({})
@@ -103,6 +106,21 @@ describe('kernels', () => {
         expect(findings, name).toEqual({})
         expect(different, name).toBe(0)
       }
+  })
+
+  it('ask for the instructions and the bytes that they must, without a bank conflict', () => {
+    const results = run('simt_check', 'lint')
+    expect(results.length).toBeGreaterThan(40)
+    for (const { name, floor, mma, buffers, bankConflicts, different, findings } of results) {
+      expect(bankConflicts, name).toBe(0)
+      expect(different, name).toBe(0)
+      expect(findings, name).toEqual({})
+      expect(mma, name).toBe(floor.mma)
+      // K-quants read the scales of 256 values once for each 64; keys of 16 bits come in halves of a sector, from the cache.
+      expect((buffers[floor.operand]?.[0] ?? 0) / floor.bytes, name).toBeLessThanOrEqual(
+        / f16 /.test(name) ? 1.5 : 1.09,
+      )
+    }
   })
 
   it('all of them are run', () => {

@@ -29,6 +29,8 @@ export class FakeExecutor implements StepExecutor {
   /** The next step fails with this. */
   failure: Error | undefined
   disposed = false
+  /** Pages given back, ever. */
+  released = 0
   /** False: steps wait for tick(). */
   automatic = true
   private readonly kv: Int32Array // [pages × 32] token, or −1
@@ -54,6 +56,18 @@ export class FakeExecutor implements StepExecutor {
         ...{ sampler, last: -1, generated: [] },
         ...{ pooled: new Float32Array(DIM), pooledTokens: 0, lost: false },
       }
+    })
+  }
+
+  /** What the pages hold is lost, after the steps already submitted. */
+  release(pages: Int32Array): void {
+    const gone = pages.slice()
+    this.queue.push(() => {
+      for (const page of gone) {
+        this.kv.fill(-1, page * PAGE, (page + 1) * PAGE)
+        this.positions.fill(-1, page * PAGE, (page + 1) * PAGE)
+      }
+      this.released += gone.length
     })
   }
 

@@ -20,6 +20,7 @@ const sources: [string, () => Promise<Vocabulary>][] = [
   ...PACKAGES.map((name): [string, () => Promise<Vocabulary>] => [name, () => openVocabulary(packagePath(name))]),
   ...EXTRA.map((path): [string, () => Promise<Vocabulary>] => [path, () => openVocabulary(path)]),
   ['smollm2 (GGUF)', async () => openGgufVocabulary(await testModel())],
+  ['smollm2 (GGUF), cut by default', async () => openGgufVocabulary(await testModel(), 'default')],
 ]
 
 describe.each(sources)('%s', (_, open) => {

@@ -94,6 +94,7 @@ describe('gpt2: bytes and merges', () => {
     for (const pre of ['deepseek-llm', 'deepseek-coder', 'tekken'])
       expect(await spell('12', { pre })).toEqual(['1', '2'])
     expect(await spell('12', { pre: 'deepseek-v3' })).toEqual(['12'])
+    for (const pre of ['default', '']) expect(await spell('12 abc', { pre })).toEqual(['12', 'Ġab', 'c'])
     await expect(spell('12', { pre: 'nobody-knows' })).rejects.toMatchObject({
       code: 'KV_UNSUPPORTED',
       message: expect.stringContaining('nobody-knows'),

@@ -55,13 +55,18 @@ export function readStrings(file: Uint8Array, table: StringTable): string[] {
   return strings
 }
 
-/** The pre-tokenizer "smollm" as tokenizer.json would say it, in expressions that the oracle reads as Unicode does. */
-const SMOLLM = [
-  String.raw`\p{N}`,
-  String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`,
-]
+/** Pre-tokenizers as tokenizer.json would say them, in expressions that the oracle reads as Unicode does. */
+const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+const SPLITS = {
+  smollm: [String.raw`\p{N}`, GPT2],
+  default: [String.raw`[\p{P}\$\+<=>\^~\|]+`, GPT2, String.raw`\p{N}+`, '[0-9][0-9][0-9]'],
+}
 
-export async function openGgufVocabulary(model: string): Promise<Vocabulary & { source: CheckpointTokenizer }> {
+/** The test model's vocabulary, cut by its own pre-tokenizer or by another one. */
+export async function openGgufVocabulary(
+  model: string,
+  pre: keyof typeof SPLITS = 'smollm',
+): Promise<Vocabulary & { source: CheckpointTokenizer }> {
   const { tokenizer: source } = await openCheckpoint(model)
   const { path, ...rest } = source
   const file = native().openFile(path)
@@ -71,7 +76,12 @@ export async function openGgufVocabulary(model: string): Promise<Vocabulary & { 
   )
   const tokens = readStrings(bytes, source.tokens!)
   const special = tokens.flatMap((content, id) => (source.types![id] === 3 ? [{ content, id, special: true }] : []))
-  const splits = SMOLLM.map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false }))
+  const splits = SPLITS[pre].map((Regex) => ({
+    type: 'Split',
+    pattern: { Regex },
+    behavior: 'Isolated',
+    invert: false,
+  }))
   const oracle = oracleOf({
     added_tokens: special,
     normalizer: null,
@@ -93,7 +103,7 @@ export async function openGgufVocabulary(model: string): Promise<Vocabulary & { 
   return {
     lacks,
     source,
-    tokenizer: await createTokenizer({ ...rest, file }),
+    tokenizer: await createTokenizer({ ...rest, pre, file }),
     oracle,
     specials: special.map((s) => s.content),
   }

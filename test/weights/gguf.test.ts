@@ -184,6 +184,7 @@ describe('smollm2:135m', () => {
     expect(checkpoint.tokenizer).toMatchObject({ kind: 'gguf', model: 'gpt2', pre: 'smollm', bos: 1, eos: 2 })
     expect(checkpoint.tokenizer.tokens?.count).toBe(49152)
     expect(checkpoint.stopTokens).toEqual([2])
+    expect(checkpoint.warnings).toEqual([])
     expect(checkpoint.chatTemplate).toContain('<|im_start|>')
     expect(checkpoint.tensors.size).toBe(272)
     expect(checkpoint.tensors.get('model.layers.29.mlp.down_proj.weight')).toMatchObject({
@@ -192,4 +193,13 @@ describe('smollm2:135m', () => {
     })
     expect([...checkpoint.tensors.keys()].every((name) => name.startsWith('model.'))).toBe(true)
   })
+})
+
+test('a file that names no pre-tokenizer is doubtful', async () => {
+  const bytes = readFileSync(join(__dirname, '../fixtures/gguf/llama.gguf'))
+  const key = 'tokenizer.ggml.pre'
+  bytes.write('tokenizer.ggml.prx', bytes.indexOf(key), 'latin1')
+  const path = join(folder, 'nameless.gguf')
+  writeFileSync(path, bytes)
+  expect((await openCheckpoint(path)).warnings).toEqual([expect.stringMatching(/names no pre-tokenizer/)])
 })

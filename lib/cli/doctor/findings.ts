@@ -1,6 +1,7 @@
 // What the facts mean: one line for each, and for what is wrong or could be better, what to do about it.
-import type { Machine } from './machine.ts'
-import type { AddonFacts, LoadFacts, Probe } from './probe.ts'
+import { type Machine, threadsFor } from '../../engine/machine.ts'
+import type { MemoryPlan } from '../../engine/plan-memory.ts'
+import type { AddonFacts, CudaFacts, LoadFacts, Probe } from './probe.ts'
 
 export interface Finding {
   label: string
@@ -14,10 +15,16 @@ export interface Facts {
   versions: { kvasir: string; runtime: string; system: string }
   machine: Machine
   addon: Probe<AddonFacts>
+  /** Null when the addon does not work. */
+  cuda: Probe<CudaFacts> | null
   cache: { folder: string; writable: boolean; free: number; models: { file: string; bytes: number }[] }
   /** The model that was tried, or null when there is none on this machine. */
   model: string | null
   load: Probe<LoadFacts> | null
+  /** What load() chooses for that model when it is told nothing, or null where it cannot be opened. */
+  plan: Pick<MemoryPlan, 'kv' | 'limits' | 'kvBytes' | 'why'> | null
+  /** What is doubtful about the model. */
+  warnings: string[]
   /** Environment variables that change what is chosen. */
   overrides: Record<string, string>
 }
@@ -33,10 +40,13 @@ export function findings(facts: Facts): Finding[] {
     ...(set.length > 0 ? [{ label: 'environment', text: set.join(', ') }] : []),
     addonFinding(facts),
     ...kernelFindings(facts),
+    ...cudaFindings(facts),
     coreFinding(facts),
     memoryFinding(facts),
+    ...planFindings(facts),
     cacheFinding(facts),
     ...loadFindings(facts),
+    ...facts.warnings.map((advice) => ({ label: 'model', text: facts.model ?? '', advice })),
   ]
 }
 
@@ -68,14 +78,33 @@ function kernelFindings({ addon, machine, overrides }: Facts): Finding[] {
   return [finding]
 }
 
+// A machine without a card is as good as any; a card that does not serve deserves a word.
+function cudaFindings({ cuda }: Facts): Finding[] {
+  if (cuda === null) return []
+  if (!cuda.ok) {
+    const [, code, text] = /^(?:(KV_\w+): )?(.*)$/s.exec(cuda.reason)!
+    const finding: Finding = { label: 'cuda', text: text! }
+    if (code !== 'KV_NOT_FOUND') finding.advice = "Until then device: 'auto' computes on the processor."
+    return [finding]
+  }
+  const { driver, cards } = cuda.value
+  const list = cards.map(
+    ({ name, computeCapability, memory }, i) =>
+      `cuda:${i} ${name} (compute capability ${(computeCapability / 10).toFixed(1)}, ${size(memory)})`,
+  )
+  const version = `${Math.floor(driver / 1000)}.${Math.floor((driver % 1000) / 10)}`
+  return [{ label: 'cuda', text: `${list.join(', ')}; driver for CUDA ${version}` }]
+}
+
 function coreFinding({ addon, machine }: Facts): Finding {
-  const { cpu, threads, cpuQuota } = machine
-  const used = addon.ok ? `${addon.value.cores} threads will compute, one for each core` : `${threads} hardware threads`
+  const { cpu, threads, cpuQuota, onBattery } = machine
+  const chosen = addon.ok ? threadsFor(addon.value.cores, machine) : 0
+  const why = addon.ok && chosen < addon.value.cores ? 'as many as the cgroup lets run' : 'one for each core'
+  const used = addon.ok ? `${chosen} threads will compute, ${why}` : `${threads} hardware threads`
   const quota = cpuQuota === null ? '' : `; the cgroup allows ${cpuQuota.toFixed(1)} CPUs`
   const finding: Finding = { label: 'processor', text: `${cpu}: ${used} of ${threads} hardware threads${quota}` }
   if (!addon.ok) finding.text = `${cpu}: ${used}${quota}`
-  if (cpuQuota !== null && addon.ok && addon.value.cores > cpuQuota)
-    finding.advice = `More threads than the cgroup's quota are throttled: load(…, { threads: ${Math.max(1, Math.floor(cpuQuota))} }).`
+  if (onBattery) finding.advice = "On battery: load(…, { priority: 'background' }) leaves the cores to others."
   return finding
 }
 
@@ -87,6 +116,13 @@ function memoryFinding({ machine }: Facts): Finding {
   if (usable < GB)
     finding.advice = 'Less than 1 GB is left: load with a small context ({ context: 2048, maxSequences: 1 }).'
   return finding
+}
+
+function planFindings({ plan }: Facts): Finding[] {
+  if (!plan) return []
+  const { kv, limits, kvBytes, why } = plan
+  const cache = `KV cache ${kv} of at most ${size(kvBytes)} (${why.kv})`
+  return [{ label: 'choice', text: `context ${limits.context} (${why.context}), ${cache}` }]
 }
 
 function cacheFinding({ cache }: Facts): Finding {
@@ -111,11 +147,11 @@ function loadFindings({ model, load, addon }: Facts): Finding[] {
         advice: 'kvasir inspect MODEL tells what the file holds.',
       },
     ]
-  const { loadMs, tokensPerSecond, firstTokenMs, peakMemory, threads } = load.value
+  const { loadMs, tokensPerSecond, firstTokenMs, peakMemory, threads, weightBytes } = load.value
   const figures = [
     `loaded in ${loadMs.toFixed(0)} ms`,
     `first token ${firstTokenMs.toFixed(0)} ms`,
-    `${tokensPerSecond.toFixed(0)} tokens/s on ${threads} threads`,
+    `${tokensPerSecond.toFixed(0)} tokens/s on ${threads} threads (${((tokensPerSecond * weightBytes) / GB).toFixed(1)} GB/s of weights)`,
     `peak memory ${size(peakMemory)}`,
   ]
   return [{ label: 'test', text: `${model}: ${figures.join(', ')}` }]

@@ -11,6 +11,12 @@ export interface AddonFacts {
   file: string
 }
 
+export interface CudaFacts {
+  /** 1000 · major + 10 · minor. */
+  driver: number
+  cards: { name: string; computeCapability: number; memory: number }[]
+}
+
 export interface LoadFacts {
   loadMs: number
   tokensPerSecond: number
@@ -29,6 +35,16 @@ export function probeAddon(): Promise<Probe<AddonFacts>> {
     const info = require(${JSON.stringify(join(library, 'native.js'))}).native().info()
     const file = Object.keys(require.cache).find((path) => path.endsWith('.node'))
     report({ ...info, file })`)
+}
+
+/** The cards, when the first of them, its driver and our kernels serve. */
+export function probeCuda(): Promise<Probe<CudaFacts>> {
+  return inChild(`
+    const { native, kernelFolders } = require(${JSON.stringify(join(library, 'native.js'))})
+    native().cudaCards().then(async (found) => {
+      await native().openCuda(0, kernelFolders())
+      report(found)
+    }).catch(failed)`)
 }
 
 export function probeLoad(model: string): Promise<Probe<LoadFacts>> {

@@ -99,9 +99,10 @@ export class Qos<S extends Scheduled> extends Policy<S> {
     return a.rank < b.rank
   }
 
-  override mayStart(a: S, { msByRank, tpotMs, now }: Outlook, time: StepTime): boolean {
+  override mayStart(a: S, { msByRank, streams, tpotMs, now }: Outlook, time: StepTime): boolean {
     const ms = msByRank[a.rank]!
-    if (ms === 0 || a.work !== 'generate') return true
+    // Without a stream there is nobody whose pace it could spoil, however long a step takes.
+    if (ms === 0 || streams === 0 || a.work !== 'generate') return true
     const pace = MARGIN * Math.min(tpotMs, a.targets.tpotMs)
     // Late already: the pace of others keeps nobody out for ever.
     return ms + time.decode(a.length) <= pace || now > a.arrival + a.targets.ttftMs

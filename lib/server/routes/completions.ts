@@ -4,7 +4,6 @@ import type { Hono } from 'hono'
 import type { Piece } from '../../engine/answer.ts'
 import type { GenerateOptions, Prompt } from '../../engine/types.ts'
 import { body } from '../body.ts'
-import { withFormat } from '../conversation.ts'
 import { invalid } from '../errors.ts'
 import { CompletionLogprobs } from '../logprobs.ts'
 import { allOf, merged } from '../merged.ts'
@@ -81,7 +80,7 @@ function optionsOf(request: CompletionRequest): GenerateOptions {
   const options = samplingOptions({ ...request, max_tokens: request.max_tokens ?? MAX_TOKENS })
   if (request.logprobs != null) options.logprobs = request.logprobs
   const format = formatOf(request.response_format, request)
-  if (format) Object.assign(options, withFormat(format))
+  if (format) Object.assign(options, { format })
   if (request.echo && request.logprobs != null) throw invalid('echo', 'log-probabilities of prompts are not there')
   if (request.stream_options != null && !request.stream) throw invalid('stream_options', 'needs stream to be true')
   return options

@@ -1,5 +1,5 @@
 // What the machine gives to this process: processor, memory, and the limits that a container or service puts on both.
-import { readFileSync, statfsSync } from 'node:fs'
+import { readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -16,7 +16,13 @@ export interface Machine {
   /** Bytes that the cgroup allows, and bytes in use of them, or null. */
   memoryLimit: number | null
   memoryUsed: number | null
+  /** True on a laptop that is not plugged in. */
+  onBattery: boolean
 }
+
+/** More threads than the quota are stopped in every period: one that waits holds up all others. */
+export const threadsFor = (cores: number, { cpuQuota }: Pick<Machine, 'cpuQuota'>): number =>
+  cpuQuota === null ? cores : Math.max(1, Math.min(cores, Math.floor(cpuQuota)))
 
 // As native/cpu/features.cc asks for them, the best first.
 const SETS = {
@@ -41,6 +47,7 @@ export function machine(root = ''): Machine {
     ...cgroup(root),
     memory: kilobytes('MemTotal') * 1024 || totalmem(),
     available: kilobytes('MemAvailable') * 1024 || freemem(),
+    onBattery: onBattery(`${root}/sys/class/power_supply`),
   }
 }
 
@@ -82,6 +89,14 @@ function cgroup(root: string): Pick<Machine, 'cpuQuota' | 'memoryLimit' | 'memor
     }
   }
   return result
+}
+
+function onBattery(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => text(join(folder, name, 'status')) === 'Discharging')
+  } catch {
+    return false // no battery, or no Linux
+  }
 }
 
 /** Bytes that are free on the disk of a folder, or of the nearest one above it that exists. */

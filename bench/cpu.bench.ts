@@ -1,0 +1,117 @@
+// npm run bench:cpu [-- --model PATH --threads N --only kernels|steps|crowded|idle --rounds N --seconds N --save]:
+// the CPU backend against the limits of the machine.
+//
+//   kernels  multiply-adds a cycle and bytes a second of the matrix kernels, and the share of their bound
+//   steps    steps of a real model, and where their time goes. The limit of a step is the longer of two times: reading
+//            the weights at the bandwidth measured here, and multiplying at what the tiles' instructions allow.
+//   crowded  throughput beside one busy process per core
+//   idle     CPU use of a loaded model that nobody asks anything
+import { writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { crowded, idle } from './cpu/crowd.ts'
+import { KernelBench, type Machine } from './cpu/kernels.ts'
+import { type Chunk, Device, type StepTimes } from './cpu/steps.ts'
+import { digits, type Figures, main, printResult, printTable, quantile, ROOT } from './harness.ts'
+
+const SENTENCE = 'The quick brown fox jumps over the lazy dog. '
+const SEQUENCES = 200
+const CONTEXT = 704
+const PROMPT = 96 // of the sequences that are decoded together
+
+async function steps(model: string, threads: number, machine: Machine): Promise<[Figures, string]> {
+  const device = await Device.open(model, threads, SEQUENCES, CONTEXT)
+  const ids = await device.tokenize(SENTENCE.repeat(100))
+  const prompt = (slot: number, length: number): Chunk => ({ slot, start: 0, ids: ids.slice(slot, slot + length) })
+  const decode = (count: number, at: number) =>
+    Array.from({ length: count }, (_, slot): Chunk => ({ slot, start: at, ids: [ids[at + slot]!] }))
+  const figures: Figures = {}
+  const report = (name: string, tokens: number, rows: number, { ops, times }: StepTimes) => {
+    const ms = quantile(times, 0.5)
+    const macs = (op: { macs: number; count: number; rows: string }) =>
+      op.macs * op.count * (op.rows === 'L' ? rows : tokens)
+    const limit = Math.max(
+      device.weightBytes / machine.gb_per_s / 1e6,
+      ops.reduce((sum, op) => sum + macs(op), 0) / machine.gmac_per_s / 1e6,
+    )
+    const all = ops.reduce((sum, { busy, waited }) => sum + busy + waited, 0)
+    console.log(
+      `${name}: ${digits(ms)} ms, ${digits((tokens / ms) * 1e3)} tokens/s, ${digits((100 * limit) / ms)} % of the limit`,
+    )
+    printTable(
+      ['op', 'runs', 'ms', 'waiting', 'share', 'GMAC/s'],
+      ops.map((op) => {
+        const time = op.busy + op.waited
+        const rate = op.macs > 0 ? digits(macs(op) / time / 1e6) : ''
+        return [
+          op.name,
+          `${op.count}`,
+          digits(op.busy),
+          digits(op.waited),
+          `${((100 * time) / all).toFixed(1)} %`,
+          rate,
+        ]
+      }),
+    )
+    const key = name.replaceAll(' ', '_')
+    Object.assign(figures, {
+      [`${key}_ms`]: ms,
+      [`${key}_tokens_per_s`]: (tokens / ms) * 1e3,
+      [`${key}_of_limit`]: limit / ms,
+    })
+  }
+  report('prefill 512', 512, 1, await device.measure(12, () => device.step([prompt(0, 512)])))
+  report('decode 1', 1, 1, await device.measure(120, (i) => device.step(decode(1, 512 + (i % 128)))))
+  for (let slot = 0; slot < SEQUENCES; slot++) await device.step([prompt(slot, PROMPT)])
+  for (const [count, runs] of [
+    [4, 60],
+    [8, 60],
+    [32, 50],
+    [SEQUENCES, 12],
+  ] as const)
+    report(
+      `decode ${count}`,
+      count,
+      count,
+      await device.measure(runs, (i) => device.step(decode(count, PROMPT + (i % 32)))),
+    )
+  await device.dispose()
+  return [figures, device.isa]
+}
+
+main(async () => {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string', default: 'smollm2:135m' },
+      threads: { type: 'string', default: String(availableParallelism()) },
+      only: { type: 'string', multiple: true },
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '60' },
+      save: { type: 'boolean', default: false },
+    },
+  })
+  const threads = Number(values.threads)
+  const wanted = (part: string) => !values.only || values.only.includes(part)
+  const bench = new KernelBench()
+  const machine = bench.machine(threads)
+  const { ghz, gb_per_s, gmac_per_s } = machine
+  console.log(
+    `${ghz} GHz; ${threads} threads read ${gb_per_s} GB/s and could multiply ${gmac_per_s} GMAC/s in 4 bits\n`,
+  )
+
+  const figures: Figures = { ghz, gb_per_s, gmac_per_s }
+  let isa = process.env['KVASIR_ISA'] ?? ''
+  if (wanted('steps')) {
+    const [found, used] = await steps(values.model, threads, machine)
+    Object.assign(figures, found)
+    isa = used
+  }
+  if (wanted('kernels')) Object.assign(figures, bench.table(isa))
+  if (wanted('crowded')) Object.assign(figures, await crowded(values.model, threads, Number(values.rounds)))
+  if (wanted('idle')) Object.assign(figures, await idle(values.model, threads, Number(values.seconds)))
+  for (const name of ['crowded_share', 'idle_cpu'])
+    if (name in figures) console.log(`${name}: ${digits(100 * figures[name]!)} %`)
+  const line = printResult('cpu', figures, isa)
+  if (values.save) writeFileSync(join(ROOT, 'bench', 'results', 'cpu.json'), `${line}\n`)
+})

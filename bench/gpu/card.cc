@@ -1,0 +1,74 @@
+#include "bench/gpu/card.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace kvasir::gpu_bench {
+namespace {
+
+std::vector<std::string> folders() {
+  const char* named = std::getenv("KVASIR_CUDA_KERNELS");
+  return {named && *named ? named : "build/cuda"};
+}
+
+}  // namespace
+
+Card::Card()
+    : context_(std::make_shared<driver::Context>(driver::Driver::open(), 0)),
+      kernels_(context_, folders()),
+      stream_(context_) {}
+
+driver::DeviceMemory Card::put(const void* data, size_t bytes) {
+  driver::DeviceMemory memory(context_, std::max<size_t>(bytes, 1));
+  stream_.copy_in(memory.data(), data, bytes);
+  stream_.wait();
+  return memory;
+}
+
+std::vector<uint8_t> Card::get(const uint8_t* from, size_t bytes) {
+  std::vector<uint8_t> data(bytes);
+  stream_.copy_out(data.data(), from, bytes);
+  stream_.wait();
+  return data;
+}
+
+void Card::queue(const cuda::Launches& launches, const void* op) {
+  for (int i = 0; i < launches.count; ++i) {
+    const cuda::Launch& launch = launches.launch[i];
+    stream_.launch(kernels_.find(launch.kernel, launch.shared_bytes), {launch.grid.x, launch.grid.y, launch.grid.z},
+                   {launch.block.x, launch.block.y, launch.block.z}, launch.shared_bytes, op);
+  }
+}
+
+cuda::DeviceFacts Card::facts() const {
+  return {card().multiprocessors, card().compute_capability, card().shared_bytes};
+}
+
+bool Card::emulated() const { return card().name.starts_with("Emulated"); }
+
+double Card::measure(size_t count, const std::function<void(size_t)>& queue_one) {
+  const int rounds = emulated() ? 1 : 9, warm_ups = emulated() ? 0 : 2;
+  const size_t each = emulated() ? count : std::max<size_t>(count, 20);  // a round is long beside a launch
+  std::vector<double> times;
+  for (int round = -warm_ups; round < rounds; ++round) {
+    const driver::Event begin(context_, driver::Event::kTimed), end(context_, driver::Event::kTimed);
+    stream_.record(begin);
+    for (size_t i = 0; i < each; ++i) queue_one(i % count);
+    stream_.record(end);
+    end.wait();
+    if (round >= 0) times.push_back(end.milliseconds_since(begin) / static_cast<double>(each));
+  }
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+int64_t different_bytes(const std::vector<uint8_t>& found, const uint8_t* expected, int64_t rows, int64_t stride,
+                        int64_t used) {
+  int64_t different = 0;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < used; ++i) different += found[r * stride + i] != expected[r * stride + i];
+  return different;
+}
+
+}  // namespace kvasir::gpu_bench

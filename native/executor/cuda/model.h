@@ -1,0 +1,91 @@
+// A model on a card: everything that it has there, and how a step is queued.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "native/executor/cuda/decode.h"
+#include "native/executor/cuda/queue_tape.h"
+#include "native/executor/cuda/step_arrays.h"
+#include "native/executor/cuda/weights.h"
+#include "native/executor/executor.h"
+
+namespace kvasir::cuda {
+
+struct CardOptions {
+  driver::ContextPtr context;
+  std::vector<std::string> kernel_folders;
+  std::function<void(UploadProgress)> progress;
+};
+
+// A step on its way: what it brings, what it leaves, and when it is over.
+struct Flight {
+  Flight(const driver::ContextPtr& context, int64_t in_bytes) : in(context, in_bytes), over(context) {}
+  driver::PinnedMemory in, out;  // out: grows with what its steps leave
+  driver::Event over;
+  int32_t rows = 0;
+  int32_t pooled = 0;  // floats behind the results
+};
+
+class CardModel {
+ public:
+  // Throws KV_NOT_FOUND, KV_UNSUPPORTED or KV_NATIVE with a sentence.
+  CardModel(const ExecutorOptions& options, const CardOptions& card, const Weights& weights,
+            std::vector<std::shared_ptr<const Program>> programs);
+
+  ~CardModel() { settle(); }
+
+  // From any thread; all else is for one.
+  int add_program(std::shared_ptr<const Program> program);
+
+  void open(int slot, const SamplerParams& params, const std::vector<int32_t>& prompt);
+
+  // Checks the step and queues it with its copies in and out; flight.over follows them.
+  void queue(const std::vector<int32_t>& words, Flight& flight);
+  // Waits for what is queued, whatever becomes of it.
+  void settle() noexcept;
+  std::unique_ptr<Flight> new_flight() const;
+  // The result words of a flight that is over.
+  static std::vector<int32_t> result_of(const Flight& flight);
+
+  void enter() const { context_->enter(); }
+  int64_t arena_bytes() const;
+  int64_t kv_bytes() const { return kv_.bytes(); }
+  int64_t graphs() const { return static_cast<int64_t>(graphs_.size()); }
+  int64_t replays() const { return replays_; }
+
+ private:
+  void queue_copies();
+  void queue_results(const Program& program, Flight& flight, int32_t rows, int32_t sequences);
+  void run_decode(const Program& program, uint8_t* arena, const DecodeShape& shape);
+  void run(const Program& program, uint8_t* arena, const StepExtent& extent);
+  std::shared_ptr<const Program> program_at(const std::vector<int32_t>& words);
+  uint8_t* arena_of(int number, const Program& program);
+  Card card();
+
+  const ExecutorOptions options_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<const Program>> programs_;  // under the mutex
+  const driver::ContextPtr context_;
+  driver::Kernels kernels_;
+  driver::Stream stream_;
+  const CardWeights weights_;
+  const StepLimits limits_;
+  const StepArrays arrays_;
+  CardSlots slots_;
+  KvCache kv_;
+  driver::DeviceMemory kv_memory_, attention_, step_, results_;
+  // Recorded steps hold their addresses, so an arena never moves: a program that needs a larger one gets another.
+  std::vector<driver::DeviceMemory> arenas_;
+  std::map<int, uint8_t*> arena_of_program_;
+  StepBuffers buffers_;
+  std::set<DecodeShape> seen_;  // ran once: all that they launch is loaded
+  std::map<DecodeShape, driver::Graph> graphs_;
+  int64_t replays_ = 0;
+};
+
+}  // namespace kvasir::cuda

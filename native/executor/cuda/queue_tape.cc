@@ -1,0 +1,43 @@
+#include "native/executor/cuda/queue_tape.h"
+
+#include "native/executor/walk.h"
+
+namespace kvasir::cuda {
+namespace {
+
+struct OnStream {
+  const Card& card;
+  const StepExtent& extent;
+
+  template <typename Op>
+  void operator()(const Op& op) const {
+    queue_op(op, card);
+  }
+  void operator()(const Attention& op) const { queue_op(plan_attention(op, extent, card.facts), card); }
+  // The two whose state is the slots' and not the step's.
+  void operator()(const Sample& op) const {
+    queue_op(DeviceSample{.logits = op.logits,
+                          .slot = op.slot,
+                          .position = op.position,
+                          .target = op.target,
+                          .slots = card.slots.samplers(),
+                          .last_sampled = op.last_sampled,
+                          .results = op.results},
+             card);
+  }
+  void operator()(const Pool& op) const {
+    queue_op(
+        DevicePool{
+            .sequences = op.sequences, .slot = op.slot, .x = op.x, .mean = op.mean, .pooled = card.slots.pooled()},
+        card);
+  }
+};
+
+}  // namespace
+
+void queue_tape(const Program& program, const Bindings& bindings, const StepInputs& step, const StepExtent& extent,
+                const Card& card) {
+  TapeWalk(program, bindings, step, OnStream{card, extent}).all();
+}
+
+}  // namespace kvasir::cuda

@@ -1,0 +1,34 @@
+// Queues a step's kernels on a stream: each instruction of the tape as its launches, nothing between them.
+#pragma once
+
+#include "native/cuda/contract.h"
+#include "native/driver/kernels.h"
+#include "native/driver/stream.h"
+#include "native/executor/cuda/slots.h"
+#include "native/executor/run.h"
+
+namespace kvasir::cuda {
+
+// Who runs it, beside the card's memory, which is in Bindings and StepInputs.
+struct Card {
+  driver::Stream& stream;
+  driver::Kernels& kernels;
+  const CardSlots& slots;
+  DeviceFacts facts;
+};
+
+template <typename Op>
+void queue_op(const Op& op, const Card& card) {
+  const Launches launches = plan(op, card.facts);
+  for (int i = 0; i < launches.count; ++i) {
+    const Launch& launch = launches.launch[i];
+    card.stream.launch(card.kernels.find(launch.kernel, launch.shared_bytes),
+                       {launch.grid.x, launch.grid.y, launch.grid.z}, {launch.block.x, launch.block.y, launch.block.z},
+                       launch.shared_bytes, &op);
+  }
+}
+
+void queue_tape(const Program& program, const Bindings& bindings, const StepInputs& step, const StepExtent& extent,
+                const Card& card);
+
+}  // namespace kvasir::cuda

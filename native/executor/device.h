@@ -1,0 +1,53 @@
+// A device that runs steps: the processor (executor.h) or a card (cuda/executor.h). Same tape, same words of a step.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "native/base/check.h"
+#include "native/ops/sample.h"
+#include "native/program/program.h"
+
+namespace kvasir {
+
+struct ExecutorStats {
+  int64_t steps = 0;
+  double busy_ms = 0;
+  int64_t arena_bytes = 0;
+  int64_t kv_bytes = 0;
+  int64_t graphs = 0;   // recorded steps that a card keeps
+  int64_t replays = 0;  // steps that were one of them
+};
+
+class Profile;  // native/executor/profile.h
+
+class Device {
+ public:
+  // Called on a thread of the device with the result words, or with an error.
+  using Done = std::function<void(std::vector<int32_t>, std::optional<Error>)>;
+
+  virtual ~Device() = default;
+
+  // Sets the sampler of a slot, after the steps that were submitted before.
+  virtual void open(int slot, SamplerParams params, std::vector<int32_t> prompt) = 0;
+  virtual void submit(std::vector<int32_t> words, Done done) = 0;
+
+  // The memory of these pages of the KV cache goes back to the system, after what is queued. A card keeps all that it took.
+  virtual void release(std::vector<int32_t>) {}
+
+  // Makes one more program for the steps to come; returns its number. Throws KV_NATIVE when it does not fit the others.
+  virtual int add_program(std::shared_ptr<const Program> program) = 0;
+
+  // Finishes the steps that run, fails what is queued with KV_DISPOSED, joins the threads. May be called again.
+  virtual void stop() = 0;
+
+  virtual ExecutorStats stats() const = 0;
+  virtual int threads() const = 0;
+  // Of the first program; null unless asked for. Read only while no step is queued or runs.
+  virtual const Profile* profile() const { return nullptr; }
+};
+
+}  // namespace kvasir

@@ -1,0 +1,19 @@
+// What the pretended machine is like: environment variables, read once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace kvasir::simt::lookalike {
+
+struct Settings {
+  int devices = 1;                      // KVASIR_SIMT_DEVICES
+  int compute_capability = 80;          // KVASIR_SIMT_COMPUTE
+  int driver_version = 13000;           // KVASIR_SIMT_VERSION
+  uint64_t memory = uint64_t{1} << 30;  // KVASIR_SIMT_MEMORY, bytes of each device
+  int init_result = 0;                  // KVASIR_SIMT_INIT: what cuInit gives
+  std::string report;                   // KVASIR_SIMT_REPORT: a file that gets the counters when a context ends
+};
+const Settings& settings();
+
+}  // namespace kvasir::simt::lookalike

@@ -39,6 +39,8 @@ async function answer({ id, method, input, options }: Call): Promise<unknown> {
       return llm.tokenize(input as string, options)
     case 'detokenize':
       return llm.detokenize(input as number[])
+    case 'resize':
+      return llm.resize(input as { kvBytes: number })
     case 'dispose':
       return llm.dispose()
   }

@@ -6,7 +6,7 @@ import type { Progress } from '../hub/pull.ts'
 /** Asks the host for something; every answer to it carries the same id. */
 export interface Call {
   id: number
-  method: 'load' | 'chat' | 'generate' | 'embed' | 'score' | 'tokenize' | 'detokenize' | 'memory' | 'dispose'
+  method: 'load' | 'chat' | 'generate' | 'embed' | 'score' | 'tokenize' | 'detokenize' | 'resize' | 'memory' | 'dispose'
   input?: unknown
   options?: object | undefined
 }

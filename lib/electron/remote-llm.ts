@@ -97,6 +97,11 @@ export class RemoteLlm {
     return this.call('detokenize', ids, {})
   }
 
+  /** As Llm.resize(), but a promise. A host that is started again has all of the KV cache. */
+  resize(size: { kvBytes: number }): Promise<number> {
+    return this.call('resize', size, {})
+  }
+
   memory(): Promise<HostMemory> {
     return this.call('memory', undefined, {})
   }

@@ -41,6 +41,10 @@ describe('a model in a host process', () => {
     expect(await llm.detokenize(ids)).toBe('a text')
     expect((await llm.score(ids)).length).toBe(ids.length - 1)
     expect((await llm.memory()).rss).toBeGreaterThan(50e6)
+    const half = await llm.resize({ kvBytes: llm.info.kvBytes / 2 })
+    expect(half).toBeLessThanOrEqual(llm.info.kvBytes / 2)
+    expect(half).toBeGreaterThan(llm.info.kvBytes / 3)
+    await llm.resize({ kvBytes: llm.info.kvBytes })
   })
 
   it('gives the errors of the library, and says what cannot be sent', async () => {

@@ -141,7 +141,10 @@ function scenario(below: Draw, events: number) {
     now += 1 + plan.tokens / 8
     if (below(100) === 99) {
       scheduler.fail(plan)
-      for (const { seq } of [...plan.chunks, ...plan.rows]) if (live.has(seq)) abort(seq)
+      for (const { seq } of [...plan.chunks, ...plan.rows]) {
+        for (const choice of seq.choices) choice.spoiled = true // as the engine does: they share pages
+        if (live.has(seq)) abort(seq)
+      }
       counts.failed++
       return
     }

@@ -9,7 +9,7 @@ const NEWER = /"(prefixItems|\$defs|dependentRequired|dependentSchemas|unevaluat
 
 /** Throws where ajv cannot compile it. */
 export function validatorOf(schema: Record<string, unknown>): ValidateFunction {
-  const { $schema, ...rest } = schema
+  const { $schema, $async: _, ...rest } = schema // an asynchronous validator of ajv's would only promise
   const draft = String($schema ?? '')
   const newer = /2020/.test(draft) || (draft === '' && NEWER.test(JSON.stringify(rest)))
   const Class = newer ? Ajv2020 : /2019/.test(draft) ? Ajv2019 : Ajv

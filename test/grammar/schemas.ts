@@ -69,6 +69,12 @@ export const SCHEMAS: Record<string, object> = {
   'large numbers': { type: 'number', minimum: 1e15, maximum: 3e15 },
   'tiny numbers': { type: 'number', minimum: 0.001, maximum: 0.0025 },
   multiples: { type: 'integer', multipleOf: 7, minimum: -100 },
+  'multiples of two kinds': {
+    type: 'array',
+    items: { type: 'integer', multipleOf: 11, minimum: 100 },
+    contains: { multipleOf: 3 },
+    maxItems: 3,
+  },
   'multiples of a fraction': { type: 'number', multipleOf: 2.5, maximum: 1000 },
   enum: { enum: ['a"b', 1, null, true, { x: [1, 'é'] }, []] },
   'enum with a type': { type: 'string', enum: ['abc', 'de', 5], minLength: 3 },

@@ -98,7 +98,7 @@ class SchemaCompiler implements Tools {
         return stringNode(stringLimits(this.document, members), this.json, this.rules, name)
       case 'number':
       case 'integer':
-        return this.number(members, type === 'integer')
+        return this.number(members, type === 'integer', name)
       case 'boolean':
         return this.json.boolean()
       default:
@@ -106,7 +106,7 @@ class SchemaCompiler implements Tools {
     }
   }
 
-  private number(members: readonly SchemaObject[], integer: boolean): Node {
+  private number(members: readonly SchemaObject[], integer: boolean, name: string): Node {
     const bounds = { integer, min: -Infinity, max: Infinity, above: false, below: false, multiplesOf: [] as number[] }
     const lower = (value: number, above: boolean) => {
       if (value > bounds.min || (value === bounds.min && above)) Object.assign(bounds, { min: value, above })
@@ -126,7 +126,7 @@ class SchemaCompiler implements Tools {
       if (multipleOf !== undefined) bounds.multiplesOf.push(multipleOf)
     }
     const place = members.find((one) => one['multipleOf'] !== undefined) ?? members[0]!
-    return numberNode(bounds, this.json, this.rules, this.document.pathOf(place, 'multipleOf'))
+    return numberNode(bounds, this.json, this.rules, name, this.document.pathOf(place, 'multipleOf'))
   }
 
   private literal(value: unknown): Node {

@@ -30,7 +30,8 @@ export interface NumberBounds {
 const FRACTION_DIGITS = 6
 const MOST_MULTIPLES = 2000
 
-export function numberNode(bounds: NumberBounds, json: Json, rules: Rules, path: string): Node {
+/** `name`: for rules of its own. */
+export function numberNode(bounds: NumberBounds, json: Json, rules: Rules, name: string, path: string): Node {
   const { multiplesOf } = bounds
   const unbounded = bounds.min === -Infinity && bounds.max === Infinity
   if (multiplesOf.length === 0 && unbounded) return bounds.integer ? json.integer() : json.number()
@@ -41,7 +42,7 @@ export function numberNode(bounds: NumberBounds, json: Json, rules: Rules, path:
   if (multiplesOf.length === 0) return node
   const step = multiplesOf.map((multiple) => wholeStep(multiple, path)).reduce(lcm)
   if (step === 1n) return node
-  return Automaton.of(node, path).intersect(multiples(step, path), path).node(rules, `multiples ${path}`, set)
+  return Automaton.of(node, path).intersect(multiples(step, path), path).node(rules, name, set)
 }
 
 interface Grid {

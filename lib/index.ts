@@ -26,6 +26,7 @@ export type {
   ToolCall,
 } from './engine/types.ts'
 export { type ErrorCode, KvasirError } from './errors.ts'
+export type { OutputFormat } from './grammar/format.ts'
 export type { SamplingOptions } from './sampling/params.ts'
 export type { PrefixStats } from './scheduler/prefix-cache.ts'
 export type { Priority, Service } from './scheduler/service.ts'

@@ -62,6 +62,12 @@ export interface NativeTokenizer {
   close(): void
 }
 
+/** The tokens of a model as bytes, ready for grammars. */
+export type NativeVocabulary = object
+
+/** Rules over a vocabulary, verified; see native/grammar/rules.h. */
+export type NativeGrammar = object
+
 /** One weight of a program: where it lies and how. */
 export interface NativeMatrix {
   file: NativeFile
@@ -115,6 +121,9 @@ export interface NativeSampler {
   stopTokens: Int32Array
   /** Prompt ids, given only under a repetition penalty. */
   prompt: Int32Array
+  /** Of an answer in a format, and the tokens that it may have. */
+  grammar?: NativeGrammar
+  grammarBudget?: number
 }
 
 export interface NativeExecutor {
@@ -178,6 +187,10 @@ export interface Native {
   info(): NativeInfo
   openFile(path: string): NativeFile
   createTokenizer(source: TokenizerSource): Promise<NativeTokenizer>
+  /** Off the event loop. `size`: of the logits. */
+  createVocabulary(tokenizer: NativeTokenizer, size: number): Promise<NativeVocabulary>
+  /** Off the event loop. Rejects with KV_UNSUPPORTED when the vocabulary can write no text of the grammar. */
+  createGrammar(vocabulary: NativeVocabulary, words: Int32Array): Promise<NativeGrammar>
   createProgram(tape: Int32Array): NativeProgram
   createWeights(weights: NativeWeight[]): NativeWeights
   createExecutor(options: ExecutorOptions): NativeExecutor

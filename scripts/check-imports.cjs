@@ -13,6 +13,7 @@ const order = [
   'testing',
   'engine',
   'chat',
+  'grammar',
   'tokenizer',
   'simulate',
   'scheduler',

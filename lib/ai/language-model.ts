@@ -11,7 +11,7 @@ import type {
 import { AnswerParts, opensThoughts } from '../chat/answer-parts.ts'
 import type { Answer } from '../engine/answer.ts'
 import type { Generation } from '../engine/generation.ts'
-import type { GenerateOptions } from '../engine/types.ts'
+import type { ChatOptions } from '../engine/types.ts'
 import { abortReason, type Model, PROVIDER } from './model.ts'
 import { PartWriter } from './parts.ts'
 import { conversation } from './prompt.ts'
@@ -89,7 +89,7 @@ export class LanguageModel implements LanguageModelV3 {
   }
 }
 
-function chatOptions(call: LanguageModelV3CallOptions): GenerateOptions {
+function chatOptions(call: LanguageModelV3CallOptions): ChatOptions {
   const options = {
     maxTokens: call.maxOutputTokens,
     temperature: call.temperature,
@@ -100,9 +100,21 @@ function chatOptions(call: LanguageModelV3CallOptions): GenerateOptions {
     stop: call.stopSequences,
     seed: call.seed,
     signal: call.abortSignal,
+    ...heldTo(call),
     ...call.providerOptions?.[PROVIDER],
   }
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+// Where tools are offered the answer may be a call of one instead, so JSON is only asked for. What is held to a format
+// from its first token on has no room for thoughts.
+function heldTo({ responseFormat, tools = [] }: LanguageModelV3CallOptions): ChatOptions {
+  if (responseFormat?.type !== 'json' || tools.length > 0) return {}
+  const { schema } = responseFormat
+  return {
+    format: schema ? { type: 'json_schema', schema } : { type: 'json_object' },
+    templateVariables: { enable_thinking: false },
+  }
 }
 
 function finishReason({ finishReason: raw }: Answer, { calledTools }: PartWriter): LanguageModelV3FinishReason {

@@ -1,5 +1,6 @@
 // A prompt and the n answers to it.
-import type { NativeSampler } from '../native.ts'
+import { KvasirError } from '../errors.ts'
+import type { NativeGrammar, NativeSampler } from '../native.ts'
 import { nativeSampler, type SamplingParams } from '../sampling/params.ts'
 import type { Service } from '../scheduler/service.ts'
 import type { Answer, ChoiceResult, FinishReason, Piece, TokenLogprob } from './answer.ts'
@@ -27,6 +28,8 @@ export interface GenerateOptions {
   longest: number
   program: number
   detokenizer: () => Detokenizer
+  /** Of the format that the answers have. */
+  grammar?: NativeGrammar
   /** Requests of one tenant share the pages of a common beginning, and with nobody else. */
   service?: Service
   createdAt?: number
@@ -83,20 +86,22 @@ class Choice extends Sequence {
     private readonly options: GenerateOptions,
     private readonly index: number,
   ) {
-    const { prompt, params, program, service = {} } = options
+    const { prompt, params, program, grammar, service = {} } = options
     const maxTokens = params.maxTokens ?? Math.max(1, options.longest - prompt.length)
     const limit = prompt.length + maxTokens
     super(owner, prompt, {
       ...{ work: 'generate', program, length: prompt.length, limit, salt: service.tenant ?? '', service },
-      settled: params.frequencyPenalty !== 0 || params.presencePenalty !== 0 || params.repetitionPenalty !== 1,
+      settled: grammar !== undefined || hasPenalty(params),
     })
     this.maxTokens = maxTokens
     this.sampler = nativeSampler(params, index, prompt)
+    if (grammar) Object.assign(this.sampler, { grammar, grammarBudget: maxTokens })
     this.stops = new StopStrings(params.stopStrings)
     this.detokenizer = options.detokenizer()
   }
 
   override take(row: RowResult): boolean {
+    if (row.stuck) throw stuck(this.text)
     this.completionTokens++
     if (row.stop) return this.finish('stop')
     this.known++
@@ -104,7 +109,7 @@ class Choice extends Sequence {
     this.unsent.push(row.id)
     if (this.options.params.topLogprobs >= 0) this.logprobs.push(logprobOf(row))
     this.show(this.stops.push(this.detokenizer.push(row.id)))
-    if (this.stops.matched) return this.finish('stop')
+    if (this.stops.matched || row.ended) return this.finish('stop')
     return this.completionTokens === this.maxTokens && this.finish('length')
   }
 
@@ -139,6 +144,17 @@ class Choice extends Sequence {
     this.unsent = []
     this.owner.listener.piece(piece)
   }
+}
+
+const hasPenalty = (params: SamplingParams): boolean =>
+  params.frequencyPenalty !== 0 || params.presencePenalty !== 0 || params.repetitionPenalty !== 1
+
+function stuck(text: string): KvasirError {
+  return new KvasirError(
+    'KV_UNSUPPORTED',
+    `format: no token of this model continues the answer after ${JSON.stringify(text.slice(-80))}, or there are too ` +
+      'many ways to read it; change the format',
+  )
 }
 
 function logprobOf(row: RowResult): TokenLogprob {

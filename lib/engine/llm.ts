@@ -2,6 +2,7 @@
 import { type Guard, guardAgainst } from '../chat/guard.ts'
 import { checkedTools, templateMessages } from '../chat/message.ts'
 import { KvasirError } from '../errors.ts'
+import { checkedFormat } from '../grammar/format.ts'
 import { boolean, checkOptions, expected, oneOf, signalOf } from '../sampling/check.ts'
 import { samplingParams } from '../sampling/params.ts'
 import { SERVICE_OPTIONS, serviceOf } from '../scheduler/service.ts'
@@ -178,14 +179,17 @@ export class Llm {
     return new Generation(
       engine,
       async (listener, createdAt) => {
-        const params = samplingParams(options, this.info.vocabSize, stopTokens, SERVICE_OPTIONS)
+        const params = samplingParams(options, this.info.vocabSize, stopTokens, ['format', ...SERVICE_OPTIONS])
         const service = serviceOf(options)
+        const format = checkedFormat(options.format)
         this.checkAlive()
+        const grammar = format && (await this.parts.grammar(format))
         const ids = await prompt()
         return new GenerateRequest(listener, {
           prompt: ids,
           params,
           service,
+          ...(grammar && { grammar }),
           longest: engine.longest,
           program: programs.generate,
           detokenizer: () => this.parts.codec.detokenizer(marks), // `this`: no model is forgotten while it answers

@@ -1,7 +1,8 @@
 // From a name to a model that answers: resolve, open, compile, map, start.
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { fromNative } from '../errors.ts'
+import { fromNative, KvasirError } from '../errors.ts'
+import type { Formats } from '../grammar/formats.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
 import { kernelFolders, native } from '../native.ts'
@@ -95,10 +96,16 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         })
       : native().createExecutor(parts)
     await turn()
+    let formats: Promise<Formats> | undefined
     return new Llm({
       engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache }),
       codec,
       template,
+      grammar: async (format) => {
+        if (cuda) throw new KvasirError('KV_UNSUPPORTED', "format: answers in a format need device: 'cpu'")
+        formats ??= import('../grammar/formats.ts').then(({ Formats }) => new Formats(codec.native, config.vocab_size))
+        return (await formats).grammar(format)
+      },
       stopTokens: checkpoint.stopTokens,
       programs: programNumbers(executor, (output) => compileProgram(checkpoint, memory.limits, output, program)),
       info: {

@@ -8,7 +8,7 @@ import type { Sequence } from './sequence.ts'
 const HEADER = 6
 const SEQUENCE = 4
 const ROW = 3
-const FLAG_STOP = 1
+const [FLAG_STOP, FLAG_ENDED, FLAG_STUCK] = [1, 2, 4]
 
 export class StepWriter {
   private words = new Int32Array(4096)
@@ -57,13 +57,25 @@ export interface RowResult {
   logprob: number
   /** The id is one of the sequence's stop tokens. */
   stop: boolean
+  /** With this id the answer is complete: its format lets nothing follow. */
+  ended: boolean
+  /** No token continues the answer as its format wants it; the id means nothing. */
+  stuck: boolean
   topIds: number[]
   topLogprobs: number[]
 }
 
 export class StepReader {
   private readonly floats: Float32Array
-  private readonly row: RowResult = { id: -1, logprob: 0, stop: false, topIds: [], topLogprobs: [] }
+  private readonly row: RowResult = {
+    id: -1,
+    logprob: 0,
+    stop: false,
+    ended: false,
+    stuck: false,
+    topIds: [],
+    topLogprobs: [],
+  }
   private at = 0
 
   constructor(private readonly words: Int32Array) {
@@ -76,7 +88,10 @@ export class StepReader {
     this.need(4 + 2 * count)
     row.id = words[this.at]!
     row.logprob = floats[this.at + 1]!
-    row.stop = (words[this.at + 2]! & FLAG_STOP) !== 0
+    const flags = words[this.at + 2]!
+    row.stop = (flags & FLAG_STOP) !== 0
+    row.ended = (flags & FLAG_ENDED) !== 0
+    row.stuck = (flags & FLAG_STUCK) !== 0
     if (count > 0 || row.topIds.length > 0) {
       row.topIds = []
       row.topLogprobs = []

@@ -1,6 +1,8 @@
 // The words of the API: what callers give, what a loaded model is made of.
 import type { ChatFormat } from '../chat/format.ts'
 import type { TemplateMessage, TemplateOptions } from '../chat/template.ts'
+import type { OutputFormat } from '../grammar/format.ts'
+import type { NativeGrammar } from '../native.ts'
 import type { SamplingOptions } from '../sampling/params.ts'
 import type { Service } from '../scheduler/service.ts'
 import type { Pooling } from './embed-request.ts'
@@ -10,6 +12,11 @@ import type { Detokenizer } from './generate-request.ts'
 export type { ChatMessage, TextPart, ToolCall } from '../chat/message.ts'
 
 export interface GenerateOptions extends SamplingOptions, Service {
+  /**
+   * The form that the answer has, whatever the model would rather say. It is complete even at maxTokens where that many
+   * tokens can hold it; a stop string ends it anywhere.
+   */
+  format?: OutputFormat
   /** Ends the call; it rejects with KV_ABORTED. */
   signal?: AbortSignal
 }
@@ -89,6 +96,8 @@ export interface LlmParts {
   codec: TextCodec
   /** The checkpoint's chat template, ready for the model to answer; null where it has none. */
   template: ((messages: readonly TemplateMessage[], options?: TemplateOptions) => string) | null
+  /** What holds answers to a format; undefined where the device needs nothing for it. Rejects as compiling a format does. */
+  grammar(format: OutputFormat): Promise<NativeGrammar | undefined>
   /** Ids that end an answer. */
   stopTokens: readonly number[]
   programs: ProgramNumbers

@@ -48,6 +48,12 @@ export function scripted(
     engine: new Engine({ executor, limits, pages }),
     codec: vocabulary,
     template,
+    // The script decides what is said; a format that could not be enforced is refused all the same.
+    grammar: async (format) => {
+      const { compileFormat } = await import('../grammar/formats.ts')
+      await compileFormat(format)
+      return undefined
+    },
     stopTokens: [vocabulary.end],
     programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: {

@@ -14,6 +14,11 @@ export class Tokenizer {
     this.#native = tokenizer
   }
 
+  /** What the addon knows it as. */
+  get native(): NativeTokenizer {
+    return this.#native
+  }
+
   /** Ids below this number may have a token; a checkpoint's embedding may have more rows. */
   get vocabSize(): number {
     return this.#native.vocabSize

@@ -7,7 +7,8 @@
 
 namespace kvasir::binding {
 
-Addon::Addon(Napi::Env env) {
+Addon::Addon(Napi::Env env, Napi::Object exports) : exports_(Napi::Persistent(exports)) {
+  exports_.SuppressDestruct();
   auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
   to_js_ = Napi::ThreadSafeFunction::New(env, nothing, "kvasir", 0, 1);
   to_js_.Unref(env);
@@ -114,13 +115,14 @@ void give_blocks_back() {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   give_blocks_back();
-  env.SetInstanceData(new Addon(env));
+  env.SetInstanceData(new Addon(env, exports));
   register_file(env, exports);
   register_model(env, exports);
   register_executor(env, exports);
   register_cuda(env, exports);
   register_convert(env, exports);
   register_tokenizer(env, exports);
+  register_grammar(env, exports);
   return exports;
 }
 

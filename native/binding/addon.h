@@ -20,8 +20,11 @@ namespace kvasir::binding {
 // whole addon: with one per object, a process that exits with fifty live objects aborts.
 class Addon {
  public:
-  explicit Addon(Napi::Env env);
+  Addon(Napi::Env env, Napi::Object exports);
   static Addon& of(Napi::Env env) { return *env.GetInstanceData<Addon>(); }
+
+  // The addon's own object, with the classes of its handles.
+  Napi::Object exports() const { return exports_.Value(); }
 
   // Runs `call` on the JavaScript thread. From any thread; dropped when the environment is closing.
   void post(std::function<void(Napi::Env)> call);
@@ -41,6 +44,7 @@ class Addon {
   void close();
   void background();
 
+  Napi::ObjectReference exports_;
   Napi::ThreadSafeFunction to_js_;
   int held_ = 0;
   int next_id_ = 0;
@@ -117,5 +121,6 @@ void register_executor(Napi::Env env, Napi::Object exports);
 void register_cuda(Napi::Env env, Napi::Object exports);
 void register_convert(Napi::Env env, Napi::Object exports);
 void register_tokenizer(Napi::Env env, Napi::Object exports);
+void register_grammar(Napi::Env env, Napi::Object exports);
 
 }  // namespace kvasir::binding

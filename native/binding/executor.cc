@@ -6,6 +6,7 @@
 #include "native/base/cpu_count.h"
 #include "native/base/system.h"
 #include "native/binding/cuda.h"
+#include "native/binding/grammar.h"
 #include "native/binding/model.h"
 #include "native/executor/cuda/executor.h"
 
@@ -48,6 +49,10 @@ SamplerParams sampler_of(Napi::Object from) {
   const auto values = from.Get("biasValues").As<Napi::Float32Array>();
   KV_CHECK(values.ElementLength() == bias.size(), "KV_ARGUMENT", "biasValues and biasIds differ in length");
   for (size_t i = 0; i < bias.size(); ++i) params.logit_bias.emplace_back(bias[i], values[i]);
+  if (const Napi::Value grammar = from.Get("grammar"); !grammar.IsUndefined()) {
+    params.grammar = grammar_of(grammar);
+    params.grammar_budget = int_of(from, "grammarBudget", 1);
+  }
   return params;
 }
 

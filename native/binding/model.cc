@@ -1,18 +1,10 @@
 // createProgram(tape), createWeights(list): the two halves of a model, verified once, behind opaque handles.
 #include "native/binding/model.h"
 
+#include "native/binding/handle.h"
+
 namespace kvasir::binding {
 namespace {
-
-// An object that JavaScript holds for a native one. `T` is a struct of a shared_ptr and a napi type tag.
-template <typename T>
-class Handle : public Napi::ObjectWrap<Handle<T>> {
- public:
-  explicit Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Handle<T>>(info) {
-    info.This().As<Napi::Object>().TypeTag(&T::kTag);
-  }
-  std::shared_ptr<typename T::Value> value;
-};
 
 struct ProgramHandle {
   using Value = const Program;
@@ -25,31 +17,12 @@ struct WeightsHandle {
   static constexpr napi_type_tag kTag = {0x6b76617369720001, 0x77656967};
 };
 
-template <typename T>
-void define(Napi::Env env, Napi::Object exports) {
-  exports.Set(T::kName, Handle<T>::DefineClass(env, T::kName, {}));
-}
-
-template <typename T>
-Napi::Object make(const Napi::CallbackInfo& info, std::shared_ptr<typename T::Value> value) {
-  const Napi::Value constructor = info.This().As<Napi::Object>().Get(std::string(T::kName));
-  Napi::Object object = constructor.As<Napi::Function>().New({});
-  Handle<T>::Unwrap(object)->value = std::move(value);
-  return object;
-}
-
-template <typename T>
-std::shared_ptr<typename T::Value> unwrap(Napi::Value value) {
-  KV_CHECK(value.IsObject() && value.As<Napi::Object>().CheckTypeTag(&T::kTag), "KV_ARGUMENT", "expected a ", T::kName);
-  return Handle<T>::Unwrap(value.As<Napi::Object>())->value;
-}
-
 Napi::Value create_program(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     KV_CHECK(is_int32_array(info[0]), "KV_ARGUMENT", "createProgram: expected the tape as an Int32Array");
     const auto words = info[0].As<Napi::Int32Array>();
     auto program = parse_program(words.Data(), words.ElementLength());
-    Napi::Object object = make<ProgramHandle>(info, program);
+    Napi::Object object = make_handle<ProgramHandle>(info.Env(), program);
     object.Set("instructions", static_cast<double>(program->instructions()));
     object.Set("arenaBytes", static_cast<double>(program->arena_bytes()));
     return object;
@@ -101,7 +74,7 @@ Napi::Value create_weights(const Napi::CallbackInfo& info) {
     }
     double bytes = 0;
     for (const Weight& weight : weights->list) bytes += static_cast<double>(weight.row_bytes) * weight.rows;
-    Napi::Object object = make<WeightsHandle>(info, std::move(weights));
+    Napi::Object object = make_handle<WeightsHandle>(info.Env(), std::move(weights));
     object.Set("bytes", bytes);
     return object;
   });
@@ -109,12 +82,12 @@ Napi::Value create_weights(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-std::shared_ptr<const Program> program_of(Napi::Value value) { return unwrap<ProgramHandle>(value); }
-std::shared_ptr<const Weights> weights_of(Napi::Value value) { return unwrap<WeightsHandle>(value); }
+std::shared_ptr<const Program> program_of(Napi::Value value) { return unwrap_handle<ProgramHandle>(value); }
+std::shared_ptr<const Weights> weights_of(Napi::Value value) { return unwrap_handle<WeightsHandle>(value); }
 
 void register_model(Napi::Env env, Napi::Object exports) {
-  define<ProgramHandle>(env, exports);
-  define<WeightsHandle>(env, exports);
+  define_handle<ProgramHandle>(env, exports);
+  define_handle<WeightsHandle>(env, exports);
   exports.Set("createProgram", Napi::Function::New(env, create_program));
   exports.Set("createWeights", Napi::Function::New(env, create_weights));
 }

@@ -1,10 +1,10 @@
 // createTokenizer(source) → Promise of { vocabSize, bos, eos, encode, decode, idOf, isSpecial }, see lib/native.ts.
 // Loading and encoding run on the background thread; text crosses as UTF-8, ids as Int32Array, both copied.
-#include "native/tokenizer/tokenizer.h"
+#include "native/binding/tokenizer.h"
 
 #include <algorithm>
 
-#include "native/binding/addon.h"
+#include "native/binding/handle.h"
 #include "native/tokenizer/unicode.h"
 
 namespace kvasir::binding {
@@ -14,6 +14,12 @@ using Shared = std::shared_ptr<tokenizer::Tokenizer>;
 
 // What the functions of one JavaScript object share; empty after close().
 using Held = std::shared_ptr<Shared>;
+
+struct TokenizerHandle {
+  using Value = Shared;
+  static constexpr const char* kName = "Tokenizer";
+  static constexpr napi_type_tag kTag = {0x6b76617369720001, 0x746f6b65};
+};
 
 struct Source {
   bool json = false;
@@ -168,11 +174,11 @@ Napi::Value is_special(const Napi::CallbackInfo& info, const Shared& shared) {
 
 // The tokenizer lives until close(), or as long as one of the functions that share it; what is being encoded is finished.
 Napi::Value wrap(Napi::Env env, Shared& shared) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("vocabSize", shared->bpe.vocab.size());
-  object.Set("bos", shared->bos);
-  object.Set("eos", shared->eos);
   const Held held = std::make_shared<Shared>(std::move(shared));
+  Napi::Object object = make_handle<TokenizerHandle>(env, held);
+  object.Set("vocabSize", (*held)->bpe.vocab.size());
+  object.Set("bos", (*held)->bos);
+  object.Set("eos", (*held)->eos);
   const auto method = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&, const Shared&)) {
     const auto checked = [held, call](const Napi::CallbackInfo& info) {
       return guarded(info.Env(), [&] {
@@ -203,7 +209,14 @@ Napi::Value create(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+std::shared_ptr<const tokenizer::Tokenizer> tokenizer_of(Napi::Value value) {
+  const auto held = unwrap_handle<TokenizerHandle>(value);
+  KV_CHECK(*held, "KV_DISPOSED", "the tokenizer was closed");
+  return *held;
+}
+
 void register_tokenizer(Napi::Env env, Napi::Object exports) {
+  define_handle<TokenizerHandle>(env, exports);
   exports.Set("createTokenizer", Napi::Function::New(env, create, "createTokenizer"));
 }
 

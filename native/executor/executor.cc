@@ -96,6 +96,7 @@ void Executor::stop() {
   }
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
+  background_.stop();
   team_.reset();
   for (Job& job : dropped) {
     if (job.done) job.done({}, Error("KV_DISPOSED", "the executor was disposed before this step ran"));
@@ -124,7 +125,10 @@ void Executor::serve() {
     if (!job.done) {
       std::sort(job.prompt.begin(), job.prompt.end());
       job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
-      slots_[job.slot] = {std::move(job.params), {}, std::move(job.prompt), {}};
+      SequenceSlot& slot = slots_[job.slot];
+      slot = {std::move(job.params), {}, std::move(job.prompt), {}, {}};
+      if (const SamplerParams& params = slot.params; params.grammar)
+        slot.matcher = std::make_shared<grammar::Matcher>(params.grammar, params.grammar_budget, &background_);
       last_sampled_[job.slot] = 0;
       lock.lock();
       continue;

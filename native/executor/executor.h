@@ -15,6 +15,7 @@
 #include "native/executor/device.h"
 #include "native/executor/run.h"
 #include "native/executor/step.h"
+#include "native/grammar/matcher.h"
 #include "native/program/program.h"
 
 namespace kvasir {
@@ -66,6 +67,7 @@ class Executor final : public Device {
   AnonymousMemory kv_memory_;
   AnonymousMemory arena_;
   AnonymousMemory attention_{kAttentionWorkspaceBytes};
+  grammar::Background background_;  // outlives the slots
   std::vector<SequenceSlot> slots_;
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;

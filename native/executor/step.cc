@@ -24,6 +24,10 @@ class Words {
   size_t at_ = 1;
 };
 
+int32_t flags_of(const SampleResult& result) {
+  return (result.stop ? kFlagStop : 0) | (result.ended ? kFlagEnded : 0) | (result.stuck ? kFlagStuck : 0);
+}
+
 }  // namespace
 
 void parse_step(const std::vector<int32_t>& words, const StepLimits& limits, StepBuffers& step) {
@@ -85,8 +89,7 @@ void parse_step(const std::vector<int32_t>& words, const StepLimits& limits, Ste
 }
 
 void append_row(const SampleResult& result, std::vector<int32_t>& words) {
-  words.insert(words.end(),
-               {result.id, std::bit_cast<int32_t>(result.logprob), result.stop ? kFlagStop : 0, result.top_count});
+  words.insert(words.end(), {result.id, std::bit_cast<int32_t>(result.logprob), flags_of(result), result.top_count});
   for (int i = 0; i < result.top_count; ++i)
     words.insert(words.end(), {result.top_id[i], std::bit_cast<int32_t>(result.top_logprob[i])});
 }

@@ -8,7 +8,8 @@
 //   copies  C × 2    page from, page to; done before anything else
 //
 // The result:
-//   per row          id, logprob (f32 bits), flags (1: stop token), n, then n × (id, logprob bits)
+//   per row          id, logprob (f32 bits), flags, n, then n × (id, logprob bits)
+//                    flags 1: stop token; 2: complete, nothing may follow; 4: nothing continues it, the id is void
 //   per sequence of a pooling program, after the rows: `dim` f32 bits of the pooled vector (sum for mean pooling)
 #pragma once
 
@@ -21,6 +22,8 @@ namespace kvasir {
 
 constexpr int kStepHeader = 6;
 constexpr int32_t kFlagStop = 1;
+constexpr int32_t kFlagEnded = 2;
+constexpr int32_t kFlagStuck = 4;
 
 // What a step may not exceed: anything beyond would reach memory that is not ours.
 struct StepLimits {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,10 @@
 #include "native/ops/sample_result.h"
 
 namespace kvasir {
+namespace grammar {
+class Grammar;  // native/grammar/grammar.h
+class Matcher;  // native/grammar/matcher.h
+}  // namespace grammar
 
 // How a sequence chooses its tokens; field names as in the API.
 struct SamplerParams {
@@ -24,6 +29,8 @@ struct SamplerParams {
   int32_t top_logprobs = -1;  // −1: none, 0: the chosen one's, n: and the n best
   std::vector<std::pair<int32_t, float>> logit_bias;
   std::vector<int32_t> stop_tokens;
+  std::shared_ptr<grammar::Grammar> grammar;  // of an answer in a format …
+  int32_t grammar_budget = 0;                 // … and how many tokens it may have
 };
 
 // What the device remembers of a sequence between steps.
@@ -32,10 +39,13 @@ struct SequenceSlot {
   std::vector<std::pair<int32_t, int32_t>> counts;  // token → times generated, sorted by token
   std::vector<int32_t> prompt;                      // distinct prompt tokens, sorted; kept only under a penalty
   std::vector<float> pooled;                        // running sum for mean pooling
+  std::shared_ptr<grammar::Matcher> matcher;        // of an answer in a format; null for free text
 };
 
 // sample: one result per row. A row whose target ≥ 0 is scored, not sampled: its id is the target. The draw for a row
-// is a function of (seed, position) alone, and equal logits are settled by the smaller id.
+// is a function of (seed, position) alone, and equal logits are settled by the smaller id. Under a grammar the tokens that
+// may not come are out of the running after bias and penalties and before temperature and filters; stop tokens are in it
+// where the answer may end.
 struct Sample {
   Rows logits;                        // [L, vocab] f32, may be overwritten
   const int32_t* slot = nullptr;      // [L]

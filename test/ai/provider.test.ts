@@ -1,5 +1,5 @@
 // The AI SDK's own functions over kvasir/ai: scripted answers for what must be exact, and the real model once.
-import { embedMany, generateText, Output, stepCountIs, streamText, tool } from 'ai'
+import { embedMany, generateObject, generateText, Output, stepCountIs, streamText, tool } from 'ai'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createKvasir, embeddingModel, languageModel } from '../../lib/ai/index.ts'
@@ -135,4 +135,22 @@ it('a provider loads the real model once, at its first call', async () => {
   await expect(generateText({ model: kvasir('no-such-model'), prompt, maxRetries: 0 })).rejects.toMatchObject({
     code: 'KV_NOT_FOUND',
   })
+})
+
+it('objects follow their schema, whatever the real model would say', async () => {
+  const kvasir = createKvasir()
+  const model = kvasir(await testModel())
+  const schema = z.object({ name: z.string().max(30), age: z.number().int().min(0).max(120), alive: z.boolean() })
+  for (const seed of [1, 2, 3]) {
+    const { object } = await generateObject({
+      model,
+      schema,
+      prompt: 'Invent a person.',
+      temperature: 1.5,
+      seed,
+      maxRetries: 0,
+    })
+    expect(schema.safeParse(object).success).toBe(true)
+  }
+  await kvasir.dispose()
 })

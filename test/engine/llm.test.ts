@@ -25,6 +25,7 @@ function model(parts: Partial<LlmParts> = {}) {
       detokenizer: () => new FakeDetokenizer(),
     },
     template: (messages) => messages.map(({ role, content }) => `<${role}>${content}`).join(''),
+    grammar: async () => undefined,
     stopTokens: [],
     programs: { generate: 0, embed: async (pooling) => (pooling === 'mean' ? 1 : 2) },
     info: { name: 'fake', vocabSize: VOCAB } as LlmParts['info'],

@@ -68,11 +68,11 @@ describe('the words of a result', () => {
     const words = Int32Array.of(
       7,
       floatBits(-0.5),
-      1,
+      1 + 4,
       0,
       8,
       floatBits(-1.5),
-      0,
+      2,
       2,
       8,
       floatBits(-1.5),
@@ -80,11 +80,17 @@ describe('the words of a result', () => {
       floatBits(-2),
     )
     const reader = new StepReader(words)
-    expect({ ...reader.nextRow() }).toEqual({ id: 7, logprob: -0.5, stop: true, topIds: [], topLogprobs: [] })
+    expect({ ...reader.nextRow() }).toEqual({
+      id: 7,
+      logprob: -0.5,
+      ...{ stop: true, ended: false, stuck: true },
+      topIds: [],
+      topLogprobs: [],
+    })
     expect({ ...reader.nextRow() }).toEqual({
       id: 8,
       logprob: -1.5,
-      stop: false,
+      ...{ stop: false, ended: true, stuck: false },
       topIds: [8, 9],
       topLogprobs: [-1.5, -2],
     })

@@ -19,6 +19,9 @@
 #include "test/native/kernel_args.h"
 
 namespace kvasir::test {
+
+void register_grammar(Napi::Env env, Napi::Object exports);  // test/native/grammar.cc
+
 namespace {
 
 using Call = std::function<void(const Worker&)>;
@@ -213,6 +216,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
                   throw Napi::Error::New(info.Env(), error.what());
                 }
               }));
+  register_grammar(env, exports);
   return exports;
 }
 

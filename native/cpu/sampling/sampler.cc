@@ -68,10 +68,15 @@ void sample_row(const Sample& op, int64_t row, const SampleScans& scans, Sampler
     result.id = target;
   } else {
     adjust_logits(slot, logits, vocab, buffers);
-    const int64_t best = scans.argmax(logits, vocab);
-    result.id = static_cast<int32_t>(best);
-    if (params.temperature >= kGreedyTemperature && std::isfinite(logits[best]))
-      result.id = draw(params, logits, vocab, best, uniform_at(params.seed, op.position[row]), scans, buffers);
+    const auto choose = [&] {
+      const int64_t best = scans.argmax(logits, vocab);
+      if (params.temperature < kGreedyTemperature || !std::isfinite(logits[best])) return static_cast<int32_t>(best);
+      return draw(params, logits, vocab, best, uniform_at(params.seed, op.position[row]), scans, buffers);
+    };
+    if (slot.matcher)
+      choose_matching(slot, logits, vocab, choose, result);
+    else
+      result.id = choose();
     op.last_sampled[op.slot[row]] = result.id;
     if (has_penalty(params)) count_token(slot, result.id);
   }
@@ -82,7 +87,8 @@ void sample_row(const Sample& op, int64_t row, const SampleScans& scans, Sampler
     const float logit = changed != buffers.raw.end() ? changed->second : logits[result.id];
     result.logprob = static_cast<float>(logit - log_sum);
   }
-  result.stop = std::find(params.stop_tokens.begin(), params.stop_tokens.end(), result.id) != params.stop_tokens.end();
+  const std::vector<int32_t>& stops = params.stop_tokens;
+  result.stop |= !result.stuck && std::find(stops.begin(), stops.end(), result.id) != stops.end();
   op.results[row] = result;
 }
 

@@ -2,6 +2,8 @@
 // containers. The scans over a vocabulary are in native/cpu/sample.cc, built per set and handed in.
 #pragma once
 
+#include <functional>
+
 #include "native/base/worker.h"
 #include "native/ops/sample.h"
 
@@ -36,6 +38,11 @@ struct SamplerBuffers {
 
 // logits ← with logit bias, then the repetition, frequency and presence penalties.
 void adjust_logits(const SequenceSlot& slot, float* logits, int64_t vocab, SamplerBuffers& buffers);
+
+// Chooses among the tokens that the slot's grammar lets follow, and moves it past the one chosen: sets id, ended and stuck.
+// The logits of all others are lost.
+void choose_matching(SequenceSlot& slot, float* logits, int64_t vocab, const std::function<int32_t()>& choose,
+                     SampleResult& result);
 
 // The id that `uniform` in [0, 1) picks after temperature, top-k, top-p and min-p, in this order. `best` is argmax.
 int32_t draw(const SamplerParams& params, const float* logits, int64_t vocab, int64_t best, double uniform,

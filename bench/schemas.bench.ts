@@ -1,0 +1,139 @@
+// Answers of a small model at temperature 1 to random schemas of real collections: how many of them ajv accepts (all of
+// them should be), what was refused and why, and what masks cost a token.
+//
+//   npm run test:schemas -- [--count 1000] [--from 0] [--seed 1] [--tokens 512]
+import { parseArgs } from 'node:util'
+import { type Llm, load } from 'kvasir'
+import { digits, main, printResult, printTable, progress, quantile } from './harness'
+import { collection, type RealSchema } from './schemas/collection'
+import { Masks, tokensOf } from './schemas/masks'
+import { validatorOf } from './schemas/validator'
+
+const TOGETHER = 48
+
+interface Tally {
+  valid: number
+  invalid: string[]
+  cut: number
+  refused: Map<string, string[]>
+  impossible: number // ajv cannot compile the schema
+  us: number[]
+  tokens: number
+}
+
+main(async () => {
+  const { values } = parseArgs({
+    options: {
+      count: { type: 'string', default: '1000' },
+      from: { type: 'string', default: '0' },
+      seed: { type: 'string', default: '1' },
+      tokens: { type: 'string', default: '512' },
+    },
+  })
+  const [count, from, seed, maxTokens] = [values.count, values.from, values.seed, values.tokens].map(Number) as number[]
+  const all = shuffled(collection(), seed!)
+  const chosen = all.slice(from!, from! + count!)
+  progress(`${chosen.length} of ${all.length} schemas`)
+  const llm = await load(process.env['KVASIR_TEST_MODEL'] || 'smollm2:135m', { maxSequences: TOGETHER })
+  const masks = new Masks(await tokensOf(llm.info.path))
+  const tally: Tally = { valid: 0, invalid: [], cut: 0, refused: new Map(), impossible: 0, us: [], tokens: 0 }
+  const began = performance.now()
+  let next = 0
+  const worker = async () => {
+    for (let i = next++; i < chosen.length; i = next++) {
+      await attempt(llm, chosen[i]!, i, maxTokens!, tally, masks)
+      if (i % 50 === 49) progress(`${i + 1} in ${digits((performance.now() - began) / 1000)} s`)
+    }
+  }
+  await Promise.all(Array.from({ length: TOGETHER }, worker))
+  report(tally, chosen.length, llm.info.isa)
+  await llm.dispose()
+})
+
+async function attempt(
+  llm: Llm,
+  { name, schema }: RealSchema,
+  seed: number,
+  maxTokens: number,
+  tally: Tally,
+  masks: Masks,
+) {
+  let validate: ReturnType<typeof validatorOf>
+  try {
+    validate = validatorOf(schema)
+  } catch {
+    tally.impossible++
+    return
+  }
+  const format = { type: 'json_schema' as const, schema }
+  try {
+    const prompt = 'Give me an example of such a document, as JSON.'
+    const answer = await llm.chat(prompt, { format, temperature: 1, topP: 1, seed, maxTokens })
+    tally.tokens += answer.usage.completionTokens
+    tally.us.push(...(await masks.times(format, answer.tokens, maxTokens)))
+    if (answer.finishReason === 'length') tally.cut++
+    else if (accepted(validate, answer.text)) tally.valid++
+    else tally.invalid.push(`${name}: ${answer.text.slice(0, 200)} ${JSON.stringify(validate.errors?.[0])}`)
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string }
+    const reason =
+      `${code ?? 'no code'} ${message.replace(/^format\.schema\S*\/([^/\s:]+)/, '$1').replace(/\d+/g, 'n')}`.slice(
+        0,
+        110,
+      )
+    tally.refused.set(reason, [...(tally.refused.get(reason) ?? []), name])
+  }
+}
+
+function accepted(validate: (value: unknown) => unknown, text: string): boolean {
+  try {
+    return validate(JSON.parse(text)) === true
+  } catch {
+    return false
+  }
+}
+
+function report(tally: Tally, count: number, isa: string): void {
+  const { valid, invalid, cut, refused, impossible, us, tokens } = tally
+  for (const line of invalid) console.log(`invalid: ${line}`)
+  const reasons = [...refused].sort((a, b) => b[1].length - a[1].length)
+  if (reasons.length > 0)
+    printTable(
+      ['refused because', 'schemas'],
+      reasons.map(([why, names]) => [why, String(names.length)]),
+    )
+  const sorted = us.sort((a, b) => a - b)
+  const refusals = reasons.reduce((sum, [, names]) => sum + names.length, 0)
+  const figures = {
+    schemas: count,
+    without_validator: impossible,
+    refused: refusals,
+    answered: valid + invalid.length + cut,
+    valid,
+    invalid: invalid.length,
+    cut_off: cut,
+    tokens,
+    mask_us_median: quantile(sorted, 0.5),
+    mask_us_mean: sorted.reduce((sum, x) => sum + x, 0) / sorted.length,
+    mask_us_p99: quantile(sorted, 0.99),
+  }
+  printTable(
+    ['', ''],
+    Object.entries(figures).map(([name, value]) => [name.replaceAll('_', ' '), digits(value)]),
+  )
+  printResult('schemas', figures, isa)
+  if (invalid.length > 0) throw new Error(`${invalid.length} answers are not what their schemas ask for`)
+}
+
+function shuffled<T>(list: T[], seed: number): T[] {
+  let state = seed
+  const below = (n: number) => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
+    return Math.floor((state / 0x80000000) * n)
+  }
+  for (let i = list.length - 1; i > 0; i--) {
+    const k = below(i + 1)
+    ;[list[i], list[k]] = [list[k]!, list[i]!]
+  }
+  return list
+}

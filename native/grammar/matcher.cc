@@ -1,0 +1,91 @@
+#include "native/grammar/matcher.h"
+
+#include <algorithm>
+
+namespace kvasir::grammar {
+
+void Background::run(std::function<void()> work) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
+  queue_.push_back(std::move(work));
+  changed_.notify_one();
+}
+
+void Background::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    queue_.clear();
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Background::serve() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (stopping_) return;
+    auto work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    work();
+    work = nullptr;
+    lock.lock();
+  }
+}
+
+Matcher::Matcher(std::shared_ptr<Grammar> grammar, int32_t budget, Background* background)
+    : grammar_(std::move(grammar)), at_(grammar_->start()), budget_(budget), background_(background) {
+  look_ahead();
+}
+
+const TokenMask& Matcher::mask() {
+  if (!mask_) {
+    search(*grammar_, at_, budget_ - 1, *search_);
+    if (search_->error) std::rethrow_exception(search_->error);
+    mask_ = search_->mask;
+  }
+  return *mask_;
+}
+
+void Matcher::accept(int32_t token) {
+  grammar_->accept(at_, token);
+  budget_ = std::max(1, budget_ - 1);
+  look_ahead();
+}
+
+void Matcher::look_ahead() {
+  accepts_ = grammar_->accepts(at_);
+  ended_ = grammar_->ends(at_);
+  mask_ = ended_ ? std::make_shared<TokenMask>() : grammar_->known_mask(at_, budget_ - 1);
+  search_ = nullptr;
+  if (mask_) return;
+  search_ = std::make_shared<Search>();
+  if (background_)
+    background_->run([grammar = grammar_, at = at_, budget = budget_ - 1, search = search_] {
+      Matcher::search(*grammar, at, budget, *search);
+    });
+}
+
+// Whoever comes first finds the mask; the other waits for it.
+void Matcher::search(Grammar& grammar, const Position& at, int32_t budget, Search& search) {
+  std::unique_lock lock(search.mutex);
+  if (search.taken) {
+    search.found.wait(lock, [&] { return search.done; });
+    return;
+  }
+  search.taken = true;
+  lock.unlock();
+  try {
+    search.mask = grammar.mask(at, budget);
+  } catch (...) {
+    search.error = std::current_exception();
+  }
+  lock.lock();
+  search.done = true;
+  search.found.notify_all();
+}
+
+}  // namespace kvasir::grammar

@@ -1,0 +1,69 @@
+// The grammar of one answer: holds the sampler to the tokens that may come. The mask of a token is found while the step
+// that computes its logits runs.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "native/grammar/grammar.h"
+
+namespace kvasir::grammar {
+
+// A thread beside the device's own; it starts with the first work.
+class Background {
+ public:
+  ~Background() { stop(); }
+  void run(std::function<void()> work);
+  void stop();
+
+ private:
+  void serve();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+class Matcher {
+ public:
+  // `budget`: tokens that the answer may have. `background` outlives the matcher; null: nothing is found ahead.
+  Matcher(std::shared_ptr<Grammar> grammar, int32_t budget, Background* background);
+
+  // The tokens that may come next; waits where they are still being found. May throw as Grammar does.
+  const TokenMask& mask();
+  // The answer may end here.
+  bool accepts() const { return accepts_; }
+  // Nothing may follow.
+  bool ended() const { return ended_; }
+  void accept(int32_t token);
+
+ private:
+  struct Search {
+    std::mutex mutex;
+    std::condition_variable found;
+    bool taken = false;  // by whoever comes first, the background or the sampler
+    bool done = false;
+    std::shared_ptr<const TokenMask> mask;
+    std::exception_ptr error;
+  };
+  static void search(Grammar& grammar, const Position& at, int32_t budget, Search& search);
+  void look_ahead();
+
+  std::shared_ptr<Grammar> grammar_;
+  Position at_;
+  int32_t budget_;
+  Background* background_;
+  bool accepts_ = false;
+  bool ended_ = false;
+  std::shared_ptr<const TokenMask> mask_;
+  std::shared_ptr<Search> search_;
+};
+
+}  // namespace kvasir::grammar

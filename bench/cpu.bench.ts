@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { crowded, idle } from './cpu/crowd.ts'
 import { KernelBench, type Machine } from './cpu/kernels.ts'
-import { type Chunk, Device, type StepTimes } from './cpu/steps.ts'
+import { type Chunk, Device, isa, type StepTimes } from './cpu/steps.ts'
 import { digits, type Figures, main, printResult, printTable, quantile, ROOT } from './harness.ts'
 
 const SENTENCE = 'The quick brown fox jumps over the lazy dog. '
@@ -20,7 +20,7 @@ const SEQUENCES = 200
 const CONTEXT = 704
 const PROMPT = 96 // of the sequences that are decoded together
 
-async function steps(model: string, threads: number, machine: Machine): Promise<[Figures, string]> {
+async function steps(model: string, threads: number, machine: Machine): Promise<Figures> {
   const device = await Device.open(model, threads, SEQUENCES, CONTEXT)
   const ids = await device.tokenize(SENTENCE.repeat(100))
   const prompt = (slot: number, length: number): Chunk => ({ slot, start: 0, ids: ids.slice(slot, slot + length) })
@@ -77,7 +77,7 @@ async function steps(model: string, threads: number, machine: Machine): Promise<
       await device.measure(runs, (i) => device.step(decode(count, PROMPT + (i % 32)))),
     )
   await device.dispose()
-  return [figures, device.isa]
+  return figures
 }
 
 main(async () => {
@@ -101,17 +101,12 @@ main(async () => {
   )
 
   const figures: Figures = { ghz, gb_per_s, gmac_per_s }
-  let isa = process.env['KVASIR_ISA'] ?? ''
-  if (wanted('steps')) {
-    const [found, used] = await steps(values.model, threads, machine)
-    Object.assign(figures, found)
-    isa = used
-  }
-  if (wanted('kernels')) Object.assign(figures, bench.table(isa))
+  if (wanted('steps')) Object.assign(figures, await steps(values.model, threads, machine))
+  if (wanted('kernels')) Object.assign(figures, bench.table(isa()))
   if (wanted('crowded')) Object.assign(figures, await crowded(values.model, threads, Number(values.rounds)))
   if (wanted('idle')) Object.assign(figures, await idle(values.model, threads, Number(values.seconds)))
   for (const name of ['crowded_share', 'idle_cpu'])
     if (name in figures) console.log(`${name}: ${digits(100 * figures[name]!)} %`)
-  const line = printResult('cpu', figures, isa)
+  const line = printResult('cpu', figures, isa())
   if (values.save) writeFileSync(join(ROOT, 'bench', 'results', 'cpu.json'), `${line}\n`)
 })

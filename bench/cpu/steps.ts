@@ -9,11 +9,17 @@ interface Executor {
   stats(): { profile: Float64Array[] }
 }
 interface Addon {
+  info(): { isa: string }
   createProgram(tape: Int32Array): unknown
   createExecutor(options: object): Executor
 }
 
+const { native } = require(join(ROOT, 'dist/native.js')) as { native: () => Addon }
+
 const PAGE = 32
+
+/** The instruction set whose kernels run. */
+export const isa = (): string => native().info().isa
 
 /** Tokens [start, start + ids.length) of the sequence in `slot`; the last of them is sampled. */
 export interface Chunk {
@@ -41,14 +47,12 @@ export class Device {
     private readonly executor: Executor,
     private readonly instructions: TapeInstruction[],
     private readonly pages: number,
-    readonly isa: string,
     readonly weightBytes: number,
     readonly tokenize: (text: string) => Promise<number[]>,
     readonly dispose: () => Promise<void>,
   ) {}
 
   static async open(model: string, threads: number, sequences: number, context: number): Promise<Device> {
-    const { native } = require(join(ROOT, 'dist/native.js')) as { native: () => Addon }
     const addon = native()
     const { createProgram, createExecutor } = addon
     const tapes: Int32Array[] = []
@@ -70,7 +74,6 @@ export class Device {
       executor!,
       instructionsOf(tapes[0]!),
       Math.ceil(context / PAGE),
-      llm.info.isa,
       llm.info.weightBytes,
       async (text) => [...(await llm.tokenize(text, { special: false }))],
       () => llm.dispose(),

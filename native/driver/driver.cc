@@ -2,10 +2,10 @@
 // itself carry suffixes that differ between versions.
 #include "native/driver/driver.h"
 
-#include <dlfcn.h>
-
 #include <cstdlib>
 #include <mutex>
+
+#include "native/base/library.h"
 
 namespace kvasir::driver {
 namespace {
@@ -14,7 +14,7 @@ std::string version_text(int version) { return text(version / 1000, ".", version
 
 template <typename Function>
 Function symbol(void* library, const char* name) {
-  return reinterpret_cast<Function>(dlsym(library, name));
+  return reinterpret_cast<Function>(symbol_of(library, name));
 }
 
 }  // namespace
@@ -25,22 +25,25 @@ std::shared_ptr<const Driver> Driver::open() {
   std::lock_guard lock(mutex);
   if (opened) return opened;
   const char* named = std::getenv("KVASIR_LIBCUDA");
-  opened.reset(new Driver(named && *named ? named : "libcuda.so.1"));
+#if defined(_WIN32)
+  constexpr const char* kLibrary = "nvcuda.dll";
+#else
+  constexpr const char* kLibrary = "libcuda.so.1";
+#endif
+  opened.reset(new Driver(named && *named ? named : kLibrary));
   return opened;
 }
 
 Driver::Driver(const std::string& path) {
-  library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library_) {
-    const char* reason = dlerror();
-    throw Error("KV_NOT_FOUND", text("no NVIDIA driver on this machine: ", reason ? reason : path,
-                                     "; install one, or load with device: 'cpu'"));
-  }
+  std::string reason;
+  library_ = open_library(path, &reason);
+  KV_CHECK(library_, "KV_NOT_FOUND", "no NVIDIA driver on this machine: ", reason,
+           "; install one, or load with device: 'cpu'");
   try {
     find_functions(path);
     find_cards();
   } catch (...) {
-    dlclose(library_);
+    close_library(library_);
     throw;
   }
 }

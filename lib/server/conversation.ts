@@ -4,8 +4,8 @@ import { type AnswerPart, AnswerParts, opensThoughts } from '../chat/answer-part
 import type { ChoiceResult } from '../engine/answer.ts'
 import type { Generation } from '../engine/generation.ts'
 import type { ChatMessage, ChatOptions } from '../engine/types.ts'
+import type { OutputFormat } from '../grammar/format.ts'
 import { forcedCalls } from './forced-calls.ts'
-import type { Format } from './schemas/format.ts'
 import type { FunctionSpec, ToolChoice } from './schemas/tools.ts'
 import type { Model } from './shared.ts'
 
@@ -14,7 +14,7 @@ export interface Conversation {
   tools: readonly FunctionSpec[]
   choice: ToolChoice
   /** What a whole answer must be. */
-  format: Format | undefined
+  format: OutputFormat | undefined
   /** False: of several calls in an answer only the first counts. */
   parallel: boolean
   options: ChatOptions
@@ -63,8 +63,8 @@ export function converse(llm: Model, conversation: Conversation): Call {
 }
 
 /** Options for an answer that is held to a format from its first token on, so that there is no room for thoughts. */
-export function withFormat(format: Format, { templateVariables }: ChatOptions = {}): ChatOptions {
-  return { ...({ format } as ChatOptions), templateVariables: { enable_thinking: false, ...templateVariables } }
+export function withFormat(format: OutputFormat, { templateVariables }: ChatOptions = {}): ChatOptions {
+  return { format, templateVariables: { enable_thinking: false, ...templateVariables } }
 }
 
 /** An answer's parts put together. */

@@ -1,11 +1,11 @@
 // Calls that the client insists on: the whole answer is their JSON, held to it by a schema.
 import type { AnswerPart } from '../chat/answer-parts.ts'
+import type { OutputFormat } from '../grammar/format.ts'
 import type { Reader } from './conversation.ts'
-import type { Format } from './schemas/format.ts'
 import type { FunctionSpec, ToolChoice } from './schemas/tools.ts'
 
 export interface Forced {
-  format: Format
+  format: OutputFormat
   reader(): Reader
 }
 

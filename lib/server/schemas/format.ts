@@ -1,14 +1,8 @@
 // The form that an answer must have: response_format and text.format of OpenAI's API, structured_outputs and guided_* of
 // vLLM's.
 import { z } from 'zod'
+import type { OutputFormat } from '../../grammar/format.ts'
 import { invalid } from '../errors.ts'
-
-/** As GenerateOptions.format has it. */
-export type Format =
-  | { type: 'json_object' }
-  | { type: 'json_schema'; schema: object }
-  | { type: 'regex'; pattern: string }
-  | { type: 'grammar'; source: string }
 
 const schema = z.record(z.string(), z.unknown())
 const json = z.union([z.string(), schema])
@@ -48,22 +42,22 @@ type Guided = z.output<z.ZodObject<typeof guided>>
 export function formatOf(
   format: z.output<typeof responseFormat> | z.output<typeof textFormat> | null | undefined,
   request: Guided,
-): Format | undefined {
+): OutputFormat | undefined {
   const formats = [openAiFormat(format), ...guidedFormats(request)].filter((one) => one !== undefined)
   if (formats.length > 1) throw invalid('response_format', 'one form is enough, here are several')
   return formats[0]
 }
 
-function openAiFormat(format: Parameters<typeof formatOf>[0]): Format | undefined {
+function openAiFormat(format: Parameters<typeof formatOf>[0]): OutputFormat | undefined {
   if (format == null || format.type === 'text') return undefined
   if (format.type === 'json_object') return { type: 'json_object' }
   const found = 'schema' in format ? format.schema : format.json_schema.schema
   return found == null ? { type: 'json_object' } : { type: 'json_schema', schema: found }
 }
 
-function guidedFormats(request: Guided): Format[] {
+function guidedFormats(request: Guided): OutputFormat[] {
   const own = request.structured_outputs ?? {}
-  const formats: Format[] = []
+  const formats: OutputFormat[] = []
   for (const value of [own.json, request.guided_json])
     if (value != null) formats.push({ type: 'json_schema', schema: parsed(value) })
   for (const pattern of [own.regex, request.guided_regex]) if (pattern != null) formats.push({ type: 'regex', pattern })

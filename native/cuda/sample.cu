@@ -119,7 +119,7 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 1) sample(const __g
       if (slot.bias_id[i] == id) logit = slot.bias_room[i];
     result.logprob = static_cast<float>(logit - log_sum);
   }
-  result.stop = false;
+  result.stop = result.ended = result.stuck = false;  // no grammars here yet
   for (int i = 0; i < slot.stops; ++i) result.stop |= slot.stop_id[i] == id;
 }
 

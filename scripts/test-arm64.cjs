@@ -11,6 +11,7 @@ const { existsSync, mkdirSync } = require('node:fs')
 const { homedir } = require('node:os')
 const { join } = require('node:path')
 const { build, has, obstacle, root, targetOf } = require('./targets.cjs')
+const { attempts } = require('./attempts.cjs')
 
 const NODE = '20.20.2'
 const LIBRARIES = '/usr/aarch64-linux-gnu'
@@ -99,15 +100,7 @@ async function main() {
   const { folder, warnings } = build(target, 'sets_test', 'linear_test', 'kvasir')
   const host = build(targetOf('linux-x64'), 'sets_test').folder
   const mine = run(join(host, 'sets_test'), [])
-  let failures = 0
-  const attempt = (name, test) => {
-    try {
-      console.log(`ok    ${name.padEnd(16)} ${test()}`)
-    } catch (error) {
-      failures++
-      console.log(`FAIL  ${name.padEnd(16)} ${error.message}`)
-    }
-  }
+  const { attempt, end } = attempts()
   attempt('build', () => {
     if (warnings.length > 0) throw new Error(warnings.join('\n'))
     return 'no warnings'
@@ -123,8 +116,7 @@ async function main() {
     const model = await resolveModel(process.env.KVASIR_TEST_MODEL || 'smollm2:135m')
     attempt('real model', () => testEngine(node, folder, model))
   }
-  console.log(`${failures} failed`)
-  process.exit(failures ? 1 : 0)
+  end()
 }
 
 main()

@@ -4,6 +4,7 @@
 const { spawnSync } = require('node:child_process')
 const { join } = require('node:path')
 const { build, has, root, targetOf } = require('./targets.cjs')
+const { attempts } = require('./attempts.cjs')
 
 const BASELINE = 'baseline'
 const AVX2 = 'avx2 baseline'
@@ -60,15 +61,7 @@ function main() {
   const [sets, features] = ['sets_test', 'features_test'].map((name) => join(folder, name))
   const mine = spawnSync(sets, { encoding: 'utf8' }).stdout
   const info = `process.dlopen(module, '${join(folder, 'build/Release/kvasir.node')}'); console.log(module.exports.info().isa)`
-  let failures = 0
-  const attempt = (name, test) => {
-    try {
-      console.log(`ok    ${name.padEnd(16)} ${test()}`)
-    } catch (error) {
-      failures++
-      console.log(`FAIL  ${name.padEnd(16)} ${error.message}`)
-    }
-  }
+  const { attempt, end } = attempts()
   attempt('features', () => {
     const { status, stdout } = spawnSync(features, { encoding: 'utf8' })
     if (status !== 0) throw new Error(stdout)
@@ -86,8 +79,7 @@ function main() {
       return `${found}; the addon in Node: ${isa}`
     })
   }
-  console.log(`${failures} failed`)
-  process.exit(failures ? 1 : 0)
+  end()
 }
 
 main()

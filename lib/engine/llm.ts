@@ -49,7 +49,7 @@ export class Llm {
     const { tools, templateVariables, onPrompt, ...rest } = { ...options }
     const prompt = async () => {
       const { text, mark } = this.fillIn(messages, { tools, templateVariables }, true)
-      const ids = await this.parts.codec.encode(text, false, true, mark)
+      const ids = await this.encoded(text, false, mark)
       onPrompt?.(mark === undefined ? text : text.replaceAll(mark, ''))
       if (ids.length > 0) return ids
       throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
@@ -122,7 +122,7 @@ export class Llm {
   async tokenize(text: string, { special = true }: { special?: boolean } = {}): Promise<number[]> {
     if (typeof text !== 'string') throw expected('text', 'a string', text)
     this.checkAlive()
-    return [...(await this.parts.codec.encode(text, special, true))]
+    return [...(await this.encoded(text, special))]
   }
 
   /** The text of ids; control tokens are left out, an unfinished character becomes U+FFFD. */
@@ -219,10 +219,21 @@ export class Llm {
 
   private async ids(name: string, prompt: Prompt): Promise<Int32Array> {
     this.checkAlive()
-    const ids =
-      typeof prompt === 'string' ? await this.parts.codec.encode(prompt, true, true) : this.checkedIds(name, prompt)
+    const ids = typeof prompt === 'string' ? await this.encoded(prompt, true) : this.checkedIds(name, prompt)
     if (ids.length === 0) throw expected(name, 'at least one token', prompt)
     return ids
+  }
+
+  // The codec's ids. A damaged tokenizer, or one with more tokens than the model, may give one that has no embedding.
+  private async encoded(text: string, special: boolean, mark?: string): Promise<Int32Array> {
+    const ids = await this.parts.codec.encode(text, special, true, mark)
+    const beyond = ids.find((id) => id >= this.info.vocabSize)
+    if (beyond === undefined) return ids
+    throw new KvasirError(
+      'KV_FORMAT',
+      `${this.info.name}: the tokenizer gives token ${beyond}, but the model has ${this.info.vocabSize} embeddings; ` +
+        'its files do not belong together',
+    )
   }
 
   private checkedIds(name: string, ids: ArrayLike<number>): Int32Array {

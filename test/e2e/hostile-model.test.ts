@@ -78,6 +78,26 @@ test('the sound models work', async () => {
   expect(await outcomeOf(folder)).toBe('used')
 })
 
+test('a tokenizer of another model: the text that has no embedding is refused, the rest is answered', async () => {
+  const path = join(home, 'foreign')
+  cpSync(folder, path, { recursive: true })
+  const tokenizer = JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8'))
+  tokenizer.model.vocab.t = 516
+  writeFileSync(join(path, 'tokenizer.json'), JSON.stringify(tokenizer))
+  const llm = await load(path, limits)
+  const beyond = { code: 'KV_FORMAT', message: expect.stringContaining('token 516, but the model has 300') }
+  const [asked, scored, counted, other] = await Promise.allSettled([
+    llm.generate('a t', { maxTokens: 2 }),
+    llm.score('a t'),
+    llm.tokenize('a t'),
+    llm.generate('a b', { maxTokens: 2, temperature: 0 }),
+  ])
+  for (const call of [asked, scored, counted])
+    expect(call).toEqual({ status: 'rejected', reason: expect.objectContaining(beyond) })
+  expect(other.status).toBe('fulfilled')
+  await llm.dispose()
+})
+
 test(
   `GGUF, ${count} times`,
   async () => {

@@ -6,11 +6,16 @@
 //   long    a prompt of 8,000 tokens, 64 generated: prefill and decode
 //   wide    200 × (64 + 64), without node-llama-cpp, which takes minutes for it
 //
+// Below them stands what the machine allows (bench/cpu/limit.ts), measured in the same run: no engine can pass it.
+//
 // Greedy, two threads, prompts of ids cut from one repeated sentence, a different cut each round. What counts is the
 // ratio of our median to the better peer's; absolute figures of a shared machine are worth little.
 import { parseArgs } from 'node:util'
 import { load } from 'kvasir'
-import { type Figures, main, printResult, printTable, type Samples, show, spread } from './harness.ts'
+import { KernelBench, type Machine } from './cpu/kernels.ts'
+import { limitMs } from './cpu/limit.ts'
+import { Device } from './cpu/steps.ts'
+import { digits, type Figures, main, printResult, printTable, type Samples, show, spread } from './harness.ts'
 import { type Competitor, competitors, type Shape } from './peers/competitors.ts'
 import { contest } from './peers/contest.ts'
 import type { TaskResult } from './peers/protocol.ts'
@@ -48,8 +53,23 @@ const HEADS: Record<string, string> = {
   batch_200: '200×(64+64)',
 }
 
+/** What the machine allows each figure, from the time that it allows the steps. */
+async function limits(model: string, threads: number, machine: Machine): Promise<Figures> {
+  const device = await Device.open(model, threads, 1, 64)
+  const ms = (tokens: number, rows: number) => limitMs(device, tokens, rows, machine)
+  const chunk = 512
+  const many = ({ prompts, prompt, generate }: Shape) => {
+    const prefill = ((prompts * prompt) / chunk) * ms(chunk, (prompts * chunk) / (prompts * prompt))
+    return (prompts * generate * 1e3) / (prefill + (generate - 1) * ms(prompts, prompts))
+  }
+  const prefill = (chunk * 1e3) / ms(chunk, 1)
+  const decode = 1e3 / ms(1, 1)
+  await device.dispose()
+  return { prefill, decode, batch: many(BATCH), prefill_8k: prefill, decode_8k: decode, batch_200: many(WIDE) }
+}
+
 /** A table of the figures of all shapes, our ratio to the better peer below it; the same as figures. */
-function report(list: readonly Competitor[], results: readonly Samples[]): Figures {
+function report(list: readonly Competitor[], results: readonly Samples[], allowed: Figures): Figures {
   const figures: Figures = {}
   const key = (name: string, what: string) => `${name.replaceAll('-', '_')}_${what}`
   const cells = new Map<string, string>()
@@ -69,6 +89,8 @@ function report(list: readonly Competitor[], results: readonly Samples[]): Figur
     return `${figures[`ratio_${what}`]!.toFixed(2)}×`
   }
   rows.push(['kvasir ÷ better peer', ...columns.map(ratio)])
+  for (const what of columns) figures[key('limit', what)] = allowed[what]!
+  rows.push(['what the machine allows', ...columns.map((what) => digits(allowed[what]!))])
   printTable(['tokens a second', ...columns.map((what) => HEADS[what]!)], rows)
   return figures
 }
@@ -94,5 +116,7 @@ main(async () => {
     const those = list.filter(({ name }) => name !== without)
     results.push(await contest(those, { shape, ids, rounds: Number(values.rounds), sensible: true }, measure))
   }
-  printResult('peers', report(list, results), isa)
+  const threads = Number(values.threads)
+  const allowed = await limits(path, threads, new KernelBench().machine(threads))
+  printResult('peers', report(list, results, allowed), isa)
 })

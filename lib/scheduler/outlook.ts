@@ -7,6 +7,8 @@ export class Outlook {
   now = 0
   /** Milliseconds that the step is expected to take so far; 0 while the model of time is not ready. */
   ms = 0
+  /** How many times longer than that the last few steps took. */
+  slowness = 1
   /** Streams that get their next token in it. */
   streams = 0
   /** The shortest of their tpotMs. */
@@ -19,6 +21,7 @@ export class Outlook {
   /** Nothing is planned yet. */
   reset(time: StepTime): void {
     this.ms = time.ready ? time.empty : 0
+    this.slowness = time.slowness
     this.streams = 0
     this.tpotMs = Infinity
     this.due = Infinity

@@ -6,7 +6,8 @@
 // with forgetting along the direction of each new step only (Cao and Schwartz, Automatica 36, 2000): the model follows a
 // machine that slows down or speeds up, and an hour of nothing but streams does not make it forget what prompts cost.
 // Two guards: coefficients are never negative, and one slow step (the host took a core away) counts no more than three
-// times the usual error.
+// times the usual error. What those few steps were slower than the model says is known as `slowness`, for who must react
+// at once.
 
 /** What a step's time depends on. A StepPlan is one. */
 export interface StepWork {
@@ -21,6 +22,7 @@ const FORGETTING = 0.01 // of what is known about steps like the one that has ru
 const WARM_UP = 8 // steps before it is asked
 const PRIOR = 1e-4 // weight of the guess that a coefficient is 0
 const SWEEPS = 4
+const RECENT = 0.3 // weight of the last step in `slowness`
 // One unit of each feature in a step of some size: keeps the matrix well conditioned.
 const SCALE = { tokens: 1 / 64, sequences: 1 / 16, attention: 1 / 32768, rows: 1 / 16 }
 
@@ -31,6 +33,7 @@ export class StepTime {
   private readonly x = new Float64Array(FEATURES)
   private readonly ax = new Float64Array(FEATURES)
   private usualError = 0
+  private ratio = 1
   private steps = 0
 
   constructor() {
@@ -45,6 +48,11 @@ export class StepTime {
   /** Mean distance between what was predicted and what was measured, of the last hundred steps or so. */
   get error(): number {
     return this.usualError
+  }
+
+  /** How many times longer than predicted the last few steps took; 1 when they were faster. */
+  get slowness(): number {
+    return Math.max(1, this.ratio)
   }
 
   predict({ tokens, sequences, attention, rows }: StepWork): number {
@@ -112,6 +120,7 @@ export class StepTime {
     const predicted = this.predict(work)
     const most = this.steps < 2 * WARM_UP ? Infinity : 3 * this.usualError + 0.05 * predicted
     const error = Math.max(-most, Math.min(most, ms - predicted))
+    if (this.ready && predicted > 0) this.ratio += RECENT * (ms / predicted - this.ratio)
     if (this.ready) this.usualError += (Math.abs(error) - this.usualError) * (this.steps < 4 * WARM_UP ? 0.2 : 0.05)
     return predicted + error
   }

@@ -58,7 +58,8 @@ function setup(policy: Policy<Named>, { pages = 512, maxTokens = 512, maxSequenc
     return seqs
   }
   const order = () => [...tokens].sort(([, a], [, b]) => a[0]! - b[0]!).map(([id]) => id)
-  return { scheduler, tokens, step, run, add, order, wait: (ms: number) => (now += ms), now: () => now }
+  const slowDown = (factor: number) => (slow = factor)
+  return { scheduler, tokens, step, run, add, order, slowDown, wait: (ms: number) => (now += ms), now: () => now }
 }
 
 /** The model of time has seen prompts and streams. */
@@ -88,6 +89,20 @@ describe.each([
     }
     expect(long!.computed).toBeGreaterThanOrEqual(6000)
   })
+})
+
+it('qos keeps the length of gaps when the machine becomes slower under a long prompt', () => {
+  const world = warm(setup(new Qos<Named>(), { pages: 2048 }))
+  const streams = world.add(...Array.from({ length: 32 }, (_, i) => new Named(`s${i}`, 20 + i)))
+  world.run(() => streams.every(({ id }) => (world.tokens.get(id)?.length ?? 0) > 20))
+  const [long] = world.add(new Named('long', 6000))
+  world.run(() => long!.computed > 1000)
+  const before = gaps(world.tokens.get('s0')!).slice(-10)
+  world.slowDown(1.6)
+  const from = world.tokens.get('s0')!.length + 5
+  world.run(() => world.tokens.get('s0')!.length === from + 20)
+  expect(median(gaps(world.tokens.get('s0')!).slice(from)) / median(before)).toBeLessThan(1.2)
+  expect(long!.computed).toBeLessThan(6000)
 })
 
 // An emulated card: a step takes longer than any stream should wait for its next token.

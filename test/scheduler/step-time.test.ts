@@ -67,6 +67,16 @@ describe('StepTime', () => {
     expect(Math.abs(model.predict(decode(32, 500)) / before - 1)).toBeLessThan(0.05)
   })
 
+  it('tells at once when steps take longer than it says, and when they do no more', () => {
+    const model = learnt(device(), 400, 0)
+    const work = decode(32, 500)
+    expect(model.slowness).toBeLessThan(1.05)
+    for (let i = 0; i < 6; i++) model.observe(work, 2 * device()(work))
+    expect(model.slowness).toBeGreaterThan(1.7)
+    for (let i = 0; i < 12; i++) model.observe(work, device()(work))
+    expect(model.slowness).toBeLessThan(1.1)
+  })
+
   it('remembers long prompts after hours of nothing but streams', () => {
     const model = learnt(device())
     const { normal } = random(4)

@@ -119,12 +119,14 @@ export class Qos<S extends Scheduled> extends Policy<S> {
     return longer > pace && now + 2 * longer < seq.lastRun + seq.targets.tpotMs
   }
 
-  override stepMs({ ms, streams, tpotMs, due, now }: Outlook): number {
+  override stepMs({ ms, slowness, streams, tpotMs, due, now }: Outlook): number {
     if (streams === 0 || ms === 0) return Infinity
-    const most = Math.max(MARGIN * tpotMs, LEAST_STRETCH * ms)
+    // Where the machine has just become slower than its model, gaps keep their length and prompts wait.
+    const usual = ms / slowness
+    const most = Math.max((MARGIN * tpotMs) / slowness, LEAST_STRETCH * ms)
     // Smooth is better than fast: but not where nobody watches, nor when somebody who does would wait too long.
     const smooth = tpotMs <= UNWATCHED_MS && Math.min(due, this.soonest()) - now > PATIENCE_MS
-    return smooth ? Math.min(STRETCH * ms, most) : most
+    return smooth ? Math.min(Math.max(STRETCH * usual, LEAST_STRETCH * ms), most) : most
   }
 
   override serves(seq: S, tokens: number): void {

@@ -1,4 +1,5 @@
 // A format as the words of a grammar.
+import { KvasirError } from '../errors.ts'
 import { encoding } from './encode.ts'
 import type { OutputFormat } from './format.ts'
 import { parseGrammar } from './gbnf.ts'
@@ -27,4 +28,14 @@ export function* compilingFormat(format: OutputFormat): Generator<void, Int32Arr
       rules = parseGrammar(format.source)
   }
   return yield* encoding(rules, 'root')
+}
+
+/** The same work; what is too deep for the stack is refused. */
+export function* refusingDepth<T>(work: Generator<void, T>): Generator<void, T> {
+  try {
+    return yield* work
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new KvasirError('KV_UNSUPPORTED', 'format: it is nested too deeply; simplify it', { cause: error })
+  }
 }

@@ -1,12 +1,12 @@
 // The formats of a model: each is compiled once and shared by all calls that ask for it.
-import { setImmediate as turn } from 'node:timers/promises'
 import { fromNative, KvasirError } from '../errors.ts'
 import { type NativeGrammar, type NativeTokenizer, type NativeVocabulary, native } from '../native.ts'
-import { compilingFormat } from './compile.ts'
+import { Compiler } from './compiler.ts'
 import type { OutputFormat } from './format.ts'
 
 const KEPT = 32
-const TURN_MS = 0.5
+
+const compiler = new Compiler()
 
 export class Formats {
   private readonly known = new Map<string, Promise<NativeGrammar>>() // longest unused first
@@ -21,7 +21,7 @@ export class Formats {
   /** Rejects with KV_ARGUMENT or KV_UNSUPPORTED, naming the place. */
   grammar(format: OutputFormat): Promise<NativeGrammar> {
     const key = keyOf(format)
-    const grammar = this.known.get(key) ?? this.compile(format)
+    const grammar = this.known.get(key) ?? this.compile(key)
     this.known.delete(key)
     this.known.set(key, grammar)
     grammar.catch(() => {
@@ -31,8 +31,8 @@ export class Formats {
     return grammar
   }
 
-  private async compile(format: OutputFormat): Promise<NativeGrammar> {
-    const words = await compileFormat(format)
+  private async compile(key: string): Promise<NativeGrammar> {
+    const words = await compiler.compile(key)
     try {
       this.vocabulary ??= native().createVocabulary(this.tokenizer, this.logits)
       return await native().createGrammar(await this.vocabulary, words)
@@ -42,26 +42,8 @@ export class Formats {
   }
 }
 
-/** A format as the words of a grammar; the event loop turns meanwhile. */
-export async function compileFormat(format: OutputFormat): Promise<Int32Array> {
-  const work = compilingFormat(format)
-  for (let begin = performance.now(); ; ) {
-    const { done, value } = next(work)
-    if (done) return value
-    if (performance.now() - begin < TURN_MS) continue
-    await turn()
-    begin = performance.now()
-  }
-}
-
-function next(work: Generator<void, Int32Array>): IteratorResult<void, Int32Array> {
-  try {
-    return work.next()
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    throw new KvasirError('KV_UNSUPPORTED', 'format: it is nested too deeply; simplify it', { cause: error })
-  }
-}
+/** A format as the words of a grammar. */
+export const compileFormat = (format: OutputFormat): Promise<Int32Array> => compiler.compile(keyOf(format))
 
 function keyOf(format: OutputFormat): string {
   try {

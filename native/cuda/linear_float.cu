@@ -54,9 +54,9 @@ __device__ __forceinline__ void multiply(const Linear& op) {
 #pragma unroll
   for (int j = 0; j < kPartials; ++j)
     if (k + j < cols) partials[j] = fmaf(widen<F>(w[k + j]), x[k + j], partials[j]);
+      // Counted so that the compiler unrolls it: partials would leave the registers.
 #pragma unroll
-  for (int level = 3; level >= 0;
-       --level)  // counted so that the compiler unrolls it, or partials would leave registers
+  for (int level = 3; level >= 0; --level)
 #pragma unroll
     for (int j = 0; j < kPartials / 2; ++j)
       if (j < 1 << level) partials[j] += partials[j + (1 << level)];

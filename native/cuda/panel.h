@@ -29,6 +29,12 @@ __device__ __forceinline__ void load_words(uint32_t* to, const uint32_t* from) {
   if constexpr (words == 2) load8(to, from);
 }
 
+template <int words>
+__device__ __forceinline__ void load_shared_words(uint32_t* to, uint32_t from) {
+  if constexpr (words == 1) *to = load_shared(from);
+  if constexpr (words == 2) load_shared8(to, from);
+}
+
 // What lane 4·g + t holds of a span: read in one go, a while before it is needed.
 template <Dtype F>
 struct Span {

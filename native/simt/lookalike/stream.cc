@@ -75,7 +75,7 @@ void Stream::serve() {
   }
 }
 
-void Stream::run_kernel(const KernelEntry& kernel, const Launch& launch, const std::vector<unsigned char>& argument) {
+void Stream::run_kernel(const KernelEntry& kernel, const Launch& launch, const Argument& argument) {
   if (device->failure() != driver::kSuccess) return;
   ++device->counters.launches;
   std::string trouble;

@@ -1,4 +1,4 @@
-// Compiles native/cuda/*.cu into build/cuda/*.fatbin, disassembles them, prints a table, and fails where a gate of
+// Compiles native/cuda/*.cu, and hopper/*.cu for compute capability 9.0 alone, into build/cuda/*.fatbin, disassembles them, prints a table, and fails where a gate of
 // cuda-gates.cjs does.
 const { mkdirSync, readdirSync, rmSync, statSync } = require('node:fs')
 const { join } = require('node:path')
@@ -22,7 +22,10 @@ const filesOf = (folder, architectures, suffix) =>
       fatbin: join(out, file.replace(/\.cu$/, suffix)),
       architectures: architectures.map(([from, to]) => `-gencode=arch=compute_${from},code=${to}`),
     }))
-const files = filesOf('native/cuda', [...targets.map((t) => [t, `sm_${t}`]), [80, 'compute_80']], '.fatbin')
+const files = [
+  ...filesOf('native/cuda', [...targets.map((t) => [t, `sm_${t}`]), [80, 'compute_80']], '.fatbin'),
+  ...filesOf('native/cuda/hopper', [['90a', 'sm_90a']], '.sm_90a.fatbin'),
+]
 
 toolkit.install()
 rmSync(out, { recursive: true, force: true })
@@ -33,7 +36,8 @@ for (const { source, fatbin, architectures } of files) {
   const log = toolkit.run('nvcc', [...flags, ...architectures, source, '-o', fatbin])
   const code = gates.ofMachineCode(toolkit.run('cuobjdump', ['-sass', fatbin]))
   const found = [...gates.ofAssembler(log)].map((row) => ({ ...row, code: code.get(`${row.kernel} ${row.target}`) }))
-  if (found.length < architectures.length - 1) faults.push(`${source}: ptxas reports ${found.length} kernels`)
+  if (found.length < Math.max(1, architectures.length - 1))
+    faults.push(`${source}: ptxas reports ${found.length} kernels`)
   rows.push(...found)
 }
 console.table(gates.table(rows))

@@ -1,7 +1,7 @@
 // What compiled kernels must be like: no spills, registers within a budget, and in their machine code the tensor
 // instructions that they are written for.
 
-// Three blocks of 128 threads on a multiprocessor of 65536 registers, which are given out by eights; two for the tiles that
+// Blocks of 384 threads whose warps hand registers over begin with 168. Three blocks of 128 threads on a multiprocessor of 65536 registers, which are given out by eights; two for the tiles that
 // keep 64 sums and more in a thread's registers.
 const registerBudget = (kernel) => (/_wide$|_prefill_128$/.test(kernel) ? 232 : 168)
 
@@ -9,6 +9,7 @@ const registerBudget = (kernel) => (/_wide$|_prefill_128$/.test(kernel) ? 232 : 
 const needed = [
   [/^linear_.*_(wide|narrow)$/, ['IMMA']],
   [/^attention_prefill_/, ['IMMA']],
+  [/_wgmma_\d+$/, ['IGMMA', 'UTMALDG', 'UBLKCP', 'SYNCS', 'USETMAXREG']],
   [/^conformance$/, ['IMMA', 'HMMA', 'LDSM', 'LDGSTS']],
 ]
 const counted = ['IMMA', 'HMMA', 'IGMMA', 'HGMMA', 'QGMMA', 'QMMA', 'LDSM', 'LDGSTS', 'UTMALDG', 'UBLKCP', 'LDL', 'STL']

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <type_traits>
 
 #include "native/base/check.h"
@@ -47,12 +48,19 @@ void read_rows(const Machine& machine, uint64_t matrix, int rows, Element* to) {
 int decode(int8_t element) { return element; }
 float decode(uint16_t element) { return __builtin_bit_cast(float, static_cast<uint32_t>(element) << 16); }
 
+// Too much for a fiber's stack.
+template <typename Element, typename Held>
+struct Operands {
+  Element raw[256][kBytes / sizeof(Element)];
+  Held a[kRows][kBytes / sizeof(Element)], b[256][kBytes / sizeof(Element)];
+};
+
 template <typename Element, typename Sum>
 void multiply(const Machine& machine, const Wgmma& op) {
   constexpr int kK = kBytes / sizeof(Element), kEach = 4 / sizeof(Element);
   using Held = std::conditional_t<std::is_same_v<Sum, int32_t>, int16_t, Sum>;  // for the host's 16-bit dot products
-  static thread_local Element raw[256][kK];
-  static thread_local Held a[kRows][kK], b[256][kK];
+  const auto operands = std::make_unique_for_overwrite<Operands<Element, Held>>();
+  auto& [raw, a, b] = *operands;
   if (op.in.a) {
     for (int id = 0; id < kGroupThreads; ++id)
       for (int r = 0; r < 4; ++r) {

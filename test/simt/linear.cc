@@ -10,14 +10,14 @@ struct Shape {
   int tokens, outputs, cols;
 };
 
-// Each panel once for every 64 tokens.
-Floor floor_of(const std::vector<PackedWeight>& weights, const Shape& shape) {
+// Each panel once for all tokens of a block.
+Floor floor_of(const std::vector<PackedWeight>& weights, const Shape& shape, int block) {
   Floor floor{0, 0, "w"};
   for (const PackedWeight& weight : weights) {
     if (!is_quantised(weight.dtype)) return {};
     const int64_t panels = cuda::panels_of(weight.rows), groups = weight.cols / kGroup;
     floor.mma += panels * groups * ((shape.tokens + 7) / 8) * (weight.dtype == Dtype::q6_k ? 2 : 1);
-    floor.bytes += static_cast<int64_t>(weight.packed.size) * ((shape.tokens + 63) / 64);
+    floor.bytes += static_cast<int64_t>(weight.packed.size) * ((shape.tokens + block - 1) / block);
   }
   return floor;
 }
@@ -65,7 +65,7 @@ void run_case(Dtype first, Dtype second, const Shape& shape, bool accumulates, u
   run_on_cpu(&cpu::KernelTable::linear, same);
   print(text(wgmma ? "linear by wgmma " : "linear ", name_of(first), first == second ? "" : text("+", name_of(second)),
              " ", shape.tokens, "x", shape.outputs, "x", shape.cols),
-        card, differences(op.y, same.y), 0, floor_of(weights, shape));
+        card, differences(op.y, same.y), 0, floor_of(weights, shape, wgmma ? cuda::wgmma_tokens(op, card.facts) : 64));
 }
 
 // Ends of tokens, of panels, of stages and of the ring.
@@ -104,6 +104,10 @@ void lint_linear() {
     if (is_quantised(format.dtype))
       for (const Shape& shape : {Shape{1, 128, 2048}, {8, 128, 2048}, {64, 128, 512}, {192, 256, 512}})
         run_case(format.dtype, format.dtype, shape, false, 1);
+  for (const test::Format& format : test::kFormats)
+    if (is_quantised(format.dtype))
+      for (const Shape& shape : {Shape{64, 128, 512}, {256, 256, 256}})
+        run_case(format.dtype, format.dtype, shape, false, 1, true);
 }
 
 }  // namespace kvasir::simt_test

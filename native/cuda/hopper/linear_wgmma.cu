@@ -97,15 +97,14 @@ __device__ __forceinline__ void add_group(const int32_t (&first)[N / 2], const i
     const float scale[2] = {__uint_as_float(load_shared(at + S::kScales)),
                             __uint_as_float(load_shared(at + S::kScales + 16))};
     int32_t sum[2] = {};
-    if constexpr (F != Dtype::q8_0 && F != Dtype::q6_k) {
+    if constexpr (has_minimum(F)) {
       sum[0] = static_cast<int32_t>(load_shared(at + S::kSums));
       sum[1] = static_cast<int32_t>(load_shared(at + S::kSums + 16));
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      constexpr int kZero = F == Dtype::q6_k ? 0 : zero_of(F);
       float& acc = sums[n * 4 + i];
-      acc = fmaf(to_float(first[n * 4 + i] + (kFloatBits - kZero * sum[i % 2])), s.d[i / 2] * scale[i % 2], acc);
+      acc = fmaf(to_float(first[n * 4 + i] + kFloatBits), s.d[i / 2] * scale[i % 2], acc);
       if constexpr (F == Dtype::q6_k)
         acc = fmaf(to_float(second[n * 4 + i] + kFloatBits), s.second[i / 2] * scale[i % 2], acc);
       if constexpr (has_minimum(F)) acc = fmaf(s.m[i / 2], scale[i % 2] * static_cast<float>(sum[i % 2]), acc);

@@ -47,7 +47,8 @@ Result cuKernelGetFunction(FunctionHandle* handle, KernelHandle kernel) {
 Result cuFuncSetAttribute(FunctionHandle handle, int attribute, int value) {
   NEED_CONTEXT();
   FIND(function, functions, handle);
-  if (attribute != kFunctionMaxDynamicShared || value < 0 || static_cast<unsigned>(value) > shared_limit())
+  if (attribute != kFunctionMaxDynamicShared || value < 0 ||
+      static_cast<unsigned>(value) > shared_limit(current->index))
     return kInvalidValue;
   function->shared_allowed = static_cast<unsigned>(value);
   return kSuccess;

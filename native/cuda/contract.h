@@ -7,12 +7,20 @@
 
 #include <cstdint>
 
+#include "native/cuda/tensor_map.h"
 #include "native/ops/attention.h"
 #include "native/ops/linear.h"
 #include "native/ops/rowwise.h"
 #include "native/ops/sample_result.h"
 
 namespace kvasir::cuda {
+
+// linear with quantised weights and many tokens on a card that has wgmma: the op, with its activations as boxes of their
+// values, and of their scales and sums as one matrix.
+struct TensorLinear {
+  Linear op;
+  TensorMap values, scales;
+};
 
 // attention, with what the host knows of the step. Made by plan_attention.
 struct PagedAttention {
@@ -94,12 +102,14 @@ struct DeviceFacts {
   int32_t multiprocessors = 1;
   int32_t compute_capability = 80;  // 10 · major + minor
   int32_t shared_bytes = 99 << 10;  // that a block may ask for
+  bool wgmma = false;               // compute capability 9.0, and there are kernels for it
 };
 
 Launches plan(const Embed&, const DeviceFacts&);
 Launches plan(const RmsNorm&, const DeviceFacts&);
 Launches plan(const Quantize&, const DeviceFacts&);
 Launches plan(const Linear&, const DeviceFacts&);
+Launches plan(const TensorLinear&, const DeviceFacts&);
 Launches plan(const RopeTable&, const DeviceFacts&);
 Launches plan(const RopeKv&, const DeviceFacts&);
 Launches plan(const PagedAttention&, const DeviceFacts&);
@@ -108,6 +118,19 @@ Launches plan(const Add&, const DeviceFacts&);
 Launches plan(const DeviceSample&, const DeviceFacts&);
 Launches plan(const DevicePool&, const DeviceFacts&);
 Launches plan(const CopyPages&, const DeviceFacts&);
+
+// Whether the op goes as TensorLinear.
+bool uses_wgmma(const Linear& op, const DeviceFacts& device);
+// Tokens of a block.
+int32_t wgmma_tokens(const Linear& op, const DeviceFacts& device);
+// `encode`: Boxes → TensorMap, of the driver.
+template <typename Encode>
+TensorLinear with_boxes(const Linear& op, const DeviceFacts& device, const Encode& encode) {
+  const Rows& x = op.x;
+  const int32_t tokens = wgmma_tokens(op, device);
+  return {op, encode(Boxes{x.data, 1, x.dim, x.rows, x.stride, 128, tokens, Swizzle::bytes128}),
+          encode(Boxes{x.data + x.dim, 4, x.dim / kGroup * 2, x.rows, x.stride, 4, tokens, Swizzle::none})};
+}
 
 // The largest of a step's sequences: the tokens that one brings, the fewest that one brings, and position + tokens. For a
 // graph that is replayed with other sequences: the bounds of all its steps.

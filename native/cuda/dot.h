@@ -16,11 +16,10 @@ template <Dtype F>
 struct GroupDots {
   int32_t first[4], second[F == Dtype::q6_k ? 4 : 1];
 
-  // b: this lane's words of the token's group; x_sum: what the two tokens' activations of the group add up to.
-  __device__ __forceinline__ void multiply(const uint32_t* a, const uint32_t* b, const int32_t* x_sum) {
+  // b: this lane's words of the token's group.
+  __device__ __forceinline__ void multiply(const uint32_t* a, const uint32_t* b) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      first[i] = zero_of(F) && F != Dtype::q6_k ? kFloatBits - zero_of(F) * x_sum[i % 2] : kFloatBits;
+    for (int i = 0; i < 4; ++i) first[i] = kFloatBits;
     if constexpr (F == Dtype::q6_k) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) second[i] = kFloatBits;

@@ -32,7 +32,7 @@ __device__ __forceinline__ void unpack_row(const Weight& table, int row, float* 
         else if constexpr (has_minimum(F))
           y[k] = d * q + (low_row ? s.m[1] : s.m[0]);
         else
-          y[k] = d * (q - static_cast<float>(zero_of(F)));
+          y[k] = d * q;
       }
     }
   }

@@ -21,11 +21,16 @@ Launches one(const char* kernel, Dim3 grid, uint32_t threads, uint32_t shared_by
 
 uint32_t rows_of(const Rows& rows) { return static_cast<uint32_t>(rows.rows); }
 
-const char* linear_kernel(Dtype dtype, bool wide) {
+enum class Kind { narrow, wide, wgmma_64, wgmma_128 };
+
+const char* linear_kernel(Dtype dtype, Kind kind) {
   switch (dtype) {
-#define KVASIR_NAMES(format) \
-  case Dtype::format:        \
-    return wide ? "linear_" #format "_wide" : "linear_" #format "_narrow";
+#define KVASIR_NAMES(format)                                                                          \
+  case Dtype::format: {                                                                               \
+    constexpr const char* kNames[] = {"linear_" #format "_narrow", "linear_" #format "_wide",         \
+                                      "linear_" #format "_wgmma_64", "linear_" #format "_wgmma_128"}; \
+    return kNames[static_cast<int>(kind)];                                                            \
+  }
     KVASIR_QUANTISED_FORMATS(KVASIR_NAMES)
 #undef KVASIR_NAMES
     case Dtype::f32:
@@ -37,6 +42,25 @@ const char* linear_kernel(Dtype dtype, bool wide) {
     default:
       throw Error("KV_UNSUPPORTED", text("linear: format ", static_cast<int>(dtype), " holds no weights"));
   }
+}
+
+int64_t panels_in(const Linear& op, Dtype dtype) {
+  int64_t panels = 0;
+  for (int i = 0; i < op.segments; ++i)
+    if (op.segment[i].w.dtype == dtype) panels += panels_of(op.segment[i].w.rows);
+  return panels;
+}
+
+// One of `make` for each format among the segments.
+template <typename Make>
+Launches each_format(const Linear& op, Make make) {
+  Launches launches;
+  for (int s = 0; s < op.segments && op.y.rows > 0; ++s) {
+    bool known = false;
+    for (int i = 0; i < s; ++i) known |= op.segment[i].w.dtype == op.segment[s].w.dtype;
+    if (!known) launches.launch[launches.count++] = make(op.segment[s].w.dtype);
+  }
+  return launches;
 }
 
 }  // namespace
@@ -60,35 +84,49 @@ Launches plan(const RopeKv& op, const DeviceFacts&) {
              kHeadWarps * kMaxHeadDim * sizeof(float));
 }
 
-// A launch for each run of segments with one format.
 Launches plan(const Linear& op, const DeviceFacts&) {
-  Launches launches;
-  if (op.y.rows == 0) return launches;
   const bool wide = op.x.rows > kNarrowTile.tokens;
-  for (int s = 0; s < op.segments; ++s) {
-    const char* kernel = linear_kernel(op.segment[s].w.dtype, wide);
-    bool known = false;
-    for (int i = 0; i < launches.count; ++i) known |= launches.launch[i].kernel == kernel;
-    if (known) continue;
-    int64_t panels = 0;
-    for (int i = 0; i < op.segments; ++i)
-      if (op.segment[i].w.dtype == op.segment[s].w.dtype) panels += panels_of(op.segment[i].w.rows);
-    Launch& launch = launches.launch[launches.count++];
-    if (is_quantised(op.segment[s].w.dtype)) {
-      const LinearTile tile = wide ? kWideTile : kNarrowTile;
-      const int64_t of_block = wide ? tile.warps * tile.panels : tile.panels;
-      launch = {kernel,
-                {up(panels, of_block), up(op.x.rows, tile.tokens)},
-                {tile.warps * 32u, 1, 1},
-                wide ? kWideSharedBytes : narrow_shared_bytes(op.segment[s].w.dtype == Dtype::q6_k)};
-    } else {
-      launch = {kernel,
-                {up(panels, float_panels(op.x.rows)), up(op.x.rows, float_tokens(op.x.rows))},
-                {kFloatThreads, 1, 1},
-                0};
-    }
-  }
-  return launches;
+  return each_format(op, [&](Dtype dtype) -> Launch {
+    const char* kernel = linear_kernel(dtype, wide ? Kind::wide : Kind::narrow);
+    const int64_t panels = panels_in(op, dtype);
+    if (!is_quantised(dtype))
+      return {kernel,
+              {up(panels, float_panels(op.x.rows)), up(op.x.rows, float_tokens(op.x.rows))},
+              {kFloatThreads, 1, 1},
+              0};
+    const LinearTile tile = wide ? kWideTile : kNarrowTile;
+    return {kernel,
+            {up(panels, wide ? tile.warps * tile.panels : tile.panels), up(op.x.rows, tile.tokens)},
+            {tile.warps * 32u, 1, 1},
+            wide ? kWideSharedBytes : narrow_shared_bytes(dtype == Dtype::q6_k)};
+  });
+}
+
+bool uses_wgmma(const Linear& op, const DeviceFacts& device) {
+  const auto multiple_of_16 = [](uint64_t value) { return value % 16 == 0; };  // what the driver asks of a tensor map
+  return device.wgmma && op.x.dtype == Dtype::act8 && op.x.rows > kNarrowTile.tokens &&
+         multiple_of_16(reinterpret_cast<uint64_t>(op.x.data)) && multiple_of_16(op.x.stride);
+}
+
+// 128 where that makes a block for every multiprocessor.
+int32_t wgmma_tokens(const Linear& op, const DeviceFacts& device) {
+  int64_t blocks = 0;
+  for (int s = 0; s < op.segments; ++s) blocks += up(panels_of(op.segment[s].w.rows), kWgmmaPanels);
+  return op.x.rows > 64 && blocks * up(op.x.rows, 128) >= device.multiprocessors ? 128 : 64;
+}
+
+Launches plan(const TensorLinear& arg, const DeviceFacts& device) {
+  const Linear& op = arg.op;
+  const int32_t tokens = wgmma_tokens(op, device);
+  return each_format(op, [&](Dtype dtype) -> Launch {
+    const PanelShape shape = panel_shape(dtype, 256);
+    const uint32_t part = 2 * (shape.quants + shape.high + shape.scales) + shape.supers;
+    const uint32_t stage = wgmma_stage_bytes(part, tokens), stages = wgmma_stages(stage);
+    return {linear_kernel(dtype, tokens == 64 ? Kind::wgmma_64 : Kind::wgmma_128),
+            {up(panels_in(op, dtype), kWgmmaPanels), up(op.x.rows, tokens)},
+            {kWgmmaThreads, 1, 1},
+            stages * (stage + 16)};
+  });
 }
 
 PagedAttention plan_attention(const Attention& op, const StepExtent& extent, const DeviceFacts& device) {

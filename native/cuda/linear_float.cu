@@ -54,10 +54,12 @@ __device__ __forceinline__ void multiply(const Linear& op) {
 #pragma unroll
   for (int j = 0; j < kPartials; ++j)
     if (k + j < cols) partials[j] = fmaf(widen<F>(w[k + j]), x[k + j], partials[j]);
+      // Counted so that the compiler unrolls it: partials would leave the registers.
 #pragma unroll
-  for (int by = kPartials / 2; by > 0; by /= 2)
+  for (int level = 3; level >= 0; --level)
 #pragma unroll
-    for (int j = 0; j < by; ++j) partials[j] += partials[j + by];
+    for (int j = 0; j < kPartials / 2; ++j)
+      if (j < 1 << level) partials[j] += partials[j + (1 << level)];
   store_output(op, segment, token, row, partials[0]);
 }
 

@@ -43,11 +43,8 @@ __device__ __forceinline__ void multiply_span(const Linear& op, const Span<F>& q
     quants.unpack(half, a);
     const int8_t* x = op.x.q(within(g)) + group * kGroup + t * 4;
     const uint32_t b[2] = {*reinterpret_cast<const uint32_t*>(x), *reinterpret_cast<const uint32_t*>(x + 16)};
-    int32_t x_sum[2] = {};
-    if constexpr (zero_of(F) && F != Dtype::q6_k)
-      for (int i = 0; i < 2; ++i) x_sum[i] = op.x.sum(within(2 * t + i))[group];
     GroupDots<F> dots;
-    dots.multiply(a, b, x_sum);
+    dots.multiply(a, b);
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const int output = (g + r * 8) * kTokens + 2 * t;

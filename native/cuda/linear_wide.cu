@@ -88,23 +88,25 @@ __device__ __forceinline__ void multiply(const Linear& op) {
       uint32_t b[4], x_scale[4], x_sum[4];  // of tokens 2t and 2t + 1, two groups each
       ldmatrix_x4(b, chunk_of(stage, n * 8 + lane % 8, lane / 8));
       load_shared16(x_scale, stage + kScalesAt + (n * 8 + 2 * t) * 8);
-      if constexpr (F != Dtype::q8_0 && F != Dtype::q6_k) load_shared16(x_sum, stage + kSumsAt + (n * 8 + 2 * t) * 8);
+      if constexpr (has_minimum(F)) load_shared16(x_sum, stage + kSumsAt + (n * 8 + 2 * t) * 8);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         if (span * 2 + half >= groups) break;
-        const int32_t sum[2] = {static_cast<int32_t>(x_sum[half]), static_cast<int32_t>(x_sum[2 + half])};
         const float scale[2] = {__uint_as_float(x_scale[half]), __uint_as_float(x_scale[2 + half])};
 #pragma unroll
         for (int p = 0; p < kPanels; ++p) {
           GroupDots<F> dots;
-          dots.multiply(a[p][half], b + half * 2, sum);
+          dots.multiply(a[p][half], b + half * 2);
           const GroupScales& s = scales[p][half];
 #pragma unroll
           for (int i = 0; i < 4; ++i) {
             float& acc = sums[p][n][i];
             acc = fmaf(to_float(dots.first[i]), s.d[i / 2] * scale[i % 2], acc);
             if constexpr (F == Dtype::q6_k) acc = fmaf(to_float(dots.second[i]), s.second[i / 2] * scale[i % 2], acc);
-            if constexpr (has_minimum(F)) acc = fmaf(s.m[i / 2], scale[i % 2] * static_cast<float>(sum[i % 2]), acc);
+            if constexpr (has_minimum(F)) {
+              const auto sum = static_cast<int32_t>(x_sum[i % 2 * 2 + half]);
+              acc = fmaf(s.m[i / 2], scale[i % 2] * static_cast<float>(sum), acc);
+            }
           }
         }
       }

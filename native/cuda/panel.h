@@ -12,10 +12,11 @@ constexpr bool has_minimum(Dtype f) {
 constexpr bool is_k_quant(Dtype f) { return f == Dtype::q4_k || f == Dtype::q5_k || f == Dtype::q6_k; }
 constexpr int zero_of(Dtype f) { return f == Dtype::q4_0 ? 8 : f == Dtype::q5_0 ? 16 : f == Dtype::q6_k ? 32 : 0; }
 
-// Four 6-bit levels less 32, each in its byte.
-__device__ __forceinline__ uint32_t less_32(uint32_t levels) {
-  const uint32_t bits = levels ^ 0x20202020u, sign = bits & 0x20202020u;
-  return bits | sign << 1 | sign << 2;
+// Four levels below 2 · zero less zero, each in its byte: the topmost bit turned, and then every bit above it set where it is.
+template <uint32_t zero>
+__device__ __forceinline__ uint32_t less(uint32_t levels) {
+  const uint32_t bits = levels ^ zero * 0x01010101u;
+  return bits + (bits & zero * 0x01010101u) * (256 / zero - 2);
 }
 
 // The scales of rows g and g + 8 in one group; q6_k has two of each.
@@ -27,6 +28,12 @@ template <int words>
 __device__ __forceinline__ void load_words(uint32_t* to, const uint32_t* from) {
   if constexpr (words == 1) *to = *from;
   if constexpr (words == 2) load8(to, from);
+}
+
+template <int words>
+__device__ __forceinline__ void load_shared_words(uint32_t* to, uint32_t from) {
+  if constexpr (words == 1) *to = load_shared(from);
+  if constexpr (words == 2) load_shared8(to, from);
 }
 
 // What lane 4·g + t holds of a span: read in one go, a while before it is needed.
@@ -51,7 +58,7 @@ struct Span {
     load_words<kSupers>(super, at(shape.supers_at + int64_t{span / 4} * shape.supers) + g * kSupers);
   }
 
-  // The first operand of mma: levels, less 32 for q6_k; the zero of other formats is taken off the sums.
+  // The first operand of mma: signed levels, or levels for formats with a minimum.
   __device__ __forceinline__ void unpack(int half, uint32_t* a) const {
 #pragma unroll
     for (int r = 0; r < 4; ++r) {
@@ -60,7 +67,8 @@ struct Span {
       } else {
         a[r] = word[half * 2 + r / 2] >> (r & 1) * 4 & 0x0F0F0F0Fu;
         if constexpr (kHigh == 1) a[r] |= (high[0] >> (half * 4 + r) & 0x01010101u) << 4;
-        if constexpr (kHigh == 2) a[r] = less_32(a[r] | (high[half] >> 2 * r & 0x03030303u) << 4);
+        if constexpr (kHigh == 2) a[r] |= (high[half] >> 2 * r & 0x03030303u) << 4;
+        if constexpr (zero_of(F) != 0) a[r] = less<zero_of(F)>(a[r]);
       }
     }
   }

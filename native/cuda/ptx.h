@@ -95,6 +95,9 @@ __device__ __forceinline__ uint32_t load_shared(uint32_t from) {
   asm volatile("ld.shared.b32 %0, [%1];" : "=r"(word) : "r"(from) : "memory");
   return word;
 }
+__device__ __forceinline__ void load_shared8(uint32_t* to, uint32_t from) {
+  asm volatile("ld.shared.v2.b32 {%0, %1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "r"(from) : "memory");
+}
 __device__ __forceinline__ void load_shared16(uint32_t* to, uint32_t from) {
   asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
@@ -213,6 +216,7 @@ using simt::load16;
 using simt::load8;
 using simt::load_shared;
 using simt::load_shared16;
+using simt::load_shared8;
 using simt::mbarrier_arrive;
 using simt::mbarrier_expect;
 using simt::mbarrier_init;

@@ -35,6 +35,8 @@ constexpr int kFunctionMaxDynamicShared = 8;
 // CUstream_flags, CUevent_flags, CUstreamCaptureMode, CU_MEMHOSTALLOC_*
 constexpr unsigned kStreamNonBlocking = 1, kEventBlockingSync = 1, kEventDisableTiming = 2, kHostAllocPortable = 1;
 constexpr int kCaptureThreadLocal = 1;
+// CUtensorMapDataType, CUtensorMapL2promotion
+constexpr int kTensorU8 = 0, kTensorI32 = 3, kPromoteTo128 = 2;
 
 struct LaunchAttribute {
   int id;
@@ -54,48 +56,51 @@ struct LaunchConfig {
 static_assert(sizeof(LaunchAttribute) == 72 && sizeof(LaunchConfig) == 56);
 
 // name, version of the interface whose signature this is (for cuGetProcAddress), parameters
-#define KVASIR_DRIVER_FUNCTIONS(X)                                                                             \
-  X(cuDriverGetVersion, 2020, (int* version))                                                                  \
-  X(cuInit, 2000, (unsigned flags))                                                                            \
-  X(cuGetErrorName, 6000, (Result result, const char** name))                                                  \
-  X(cuGetErrorString, 6000, (Result result, const char** text))                                                \
-  X(cuDeviceGetCount, 2000, (int* count))                                                                      \
-  X(cuDeviceGet, 2000, (DeviceId * device, int ordinal))                                                       \
-  X(cuDeviceGetName, 2000, (char* name, int length, DeviceId device))                                          \
-  X(cuDeviceGetAttribute, 2000, (int* value, int attribute, DeviceId device))                                  \
-  X(cuDeviceTotalMem, 3020, (size_t * bytes, DeviceId device))                                                 \
-  X(cuDevicePrimaryCtxRetain, 7000, (ContextHandle * context, DeviceId device))                                \
-  X(cuDevicePrimaryCtxRelease, 11000, (DeviceId device))                                                       \
-  X(cuCtxSetCurrent, 4000, (ContextHandle context))                                                            \
-  X(cuMemGetInfo, 3020, (size_t * free, size_t * total))                                                       \
-  X(cuMemAlloc, 3020, (Address * address, size_t bytes))                                                       \
-  X(cuMemFree, 3020, (Address address))                                                                        \
-  X(cuMemHostAlloc, 2020, (void** memory, size_t bytes, unsigned flags))                                       \
-  X(cuMemFreeHost, 2000, (void* memory))                                                                       \
-  X(cuMemcpyHtoDAsync, 3020, (Address to, const void* from, size_t bytes, StreamHandle stream))                \
-  X(cuMemcpyDtoHAsync, 3020, (void* to, Address from, size_t bytes, StreamHandle stream))                      \
-  X(cuMemsetD8Async, 3020, (Address to, unsigned char value, size_t bytes, StreamHandle stream))               \
-  X(cuStreamCreate, 2000, (StreamHandle * stream, unsigned flags))                                             \
-  X(cuStreamDestroy, 4000, (StreamHandle stream))                                                              \
-  X(cuStreamSynchronize, 2000, (StreamHandle stream))                                                          \
-  X(cuStreamBeginCapture, 10010, (StreamHandle stream, int mode))                                              \
-  X(cuStreamEndCapture, 10000, (StreamHandle stream, GraphHandle * graph))                                     \
-  X(cuGraphInstantiateWithFlags, 11040, (GraphExecHandle * exec, GraphHandle graph, unsigned long long flags)) \
-  X(cuGraphDestroy, 10000, (GraphHandle graph))                                                                \
-  X(cuGraphExecDestroy, 10000, (GraphExecHandle exec))                                                         \
-  X(cuGraphLaunch, 10000, (GraphExecHandle exec, StreamHandle stream))                                         \
-  X(cuEventCreate, 2000, (EventHandle * event, unsigned flags))                                                \
-  X(cuEventDestroy, 4000, (EventHandle event))                                                                 \
-  X(cuEventRecord, 2000, (EventHandle event, StreamHandle stream))                                             \
-  X(cuEventSynchronize, 2000, (EventHandle event))                                                             \
-  X(cuEventElapsedTime, 2000, (float* milliseconds, EventHandle begin, EventHandle end))                       \
-  X(cuLibraryLoadData, 12000,                                                                                  \
-    (LibraryHandle * library, const void* image, int* jit_options, void** jit_values, unsigned jit_count,      \
-     int* options, void** values, unsigned count))                                                             \
-  X(cuLibraryUnload, 12000, (LibraryHandle library))                                                           \
-  X(cuLibraryGetKernel, 12000, (KernelHandle * kernel, LibraryHandle library, const char* name))               \
-  X(cuKernelGetFunction, 12000, (FunctionHandle * function, KernelHandle kernel))                              \
-  X(cuFuncSetAttribute, 9000, (FunctionHandle function, int attribute, int value))                             \
+#define KVASIR_DRIVER_FUNCTIONS(X)                                                                                \
+  X(cuDriverGetVersion, 2020, (int* version))                                                                     \
+  X(cuInit, 2000, (unsigned flags))                                                                               \
+  X(cuGetErrorName, 6000, (Result result, const char** name))                                                     \
+  X(cuGetErrorString, 6000, (Result result, const char** text))                                                   \
+  X(cuDeviceGetCount, 2000, (int* count))                                                                         \
+  X(cuDeviceGet, 2000, (DeviceId * device, int ordinal))                                                          \
+  X(cuDeviceGetName, 2000, (char* name, int length, DeviceId device))                                             \
+  X(cuDeviceGetAttribute, 2000, (int* value, int attribute, DeviceId device))                                     \
+  X(cuDeviceTotalMem, 3020, (size_t * bytes, DeviceId device))                                                    \
+  X(cuDevicePrimaryCtxRetain, 7000, (ContextHandle * context, DeviceId device))                                   \
+  X(cuDevicePrimaryCtxRelease, 11000, (DeviceId device))                                                          \
+  X(cuCtxSetCurrent, 4000, (ContextHandle context))                                                               \
+  X(cuMemGetInfo, 3020, (size_t * free, size_t * total))                                                          \
+  X(cuMemAlloc, 3020, (Address * address, size_t bytes))                                                          \
+  X(cuMemFree, 3020, (Address address))                                                                           \
+  X(cuMemHostAlloc, 2020, (void** memory, size_t bytes, unsigned flags))                                          \
+  X(cuMemFreeHost, 2000, (void* memory))                                                                          \
+  X(cuMemcpyHtoDAsync, 3020, (Address to, const void* from, size_t bytes, StreamHandle stream))                   \
+  X(cuMemcpyDtoHAsync, 3020, (void* to, Address from, size_t bytes, StreamHandle stream))                         \
+  X(cuMemsetD8Async, 3020, (Address to, unsigned char value, size_t bytes, StreamHandle stream))                  \
+  X(cuStreamCreate, 2000, (StreamHandle * stream, unsigned flags))                                                \
+  X(cuStreamDestroy, 4000, (StreamHandle stream))                                                                 \
+  X(cuStreamSynchronize, 2000, (StreamHandle stream))                                                             \
+  X(cuStreamBeginCapture, 10010, (StreamHandle stream, int mode))                                                 \
+  X(cuStreamEndCapture, 10000, (StreamHandle stream, GraphHandle * graph))                                        \
+  X(cuGraphInstantiateWithFlags, 11040, (GraphExecHandle * exec, GraphHandle graph, unsigned long long flags))    \
+  X(cuGraphDestroy, 10000, (GraphHandle graph))                                                                   \
+  X(cuGraphExecDestroy, 10000, (GraphExecHandle exec))                                                            \
+  X(cuGraphLaunch, 10000, (GraphExecHandle exec, StreamHandle stream))                                            \
+  X(cuEventCreate, 2000, (EventHandle * event, unsigned flags))                                                   \
+  X(cuEventDestroy, 4000, (EventHandle event))                                                                    \
+  X(cuEventRecord, 2000, (EventHandle event, StreamHandle stream))                                                \
+  X(cuEventSynchronize, 2000, (EventHandle event))                                                                \
+  X(cuEventElapsedTime, 2000, (float* milliseconds, EventHandle begin, EventHandle end))                          \
+  X(cuLibraryLoadData, 12000,                                                                                     \
+    (LibraryHandle * library, const void* image, int* jit_options, void** jit_values, unsigned jit_count,         \
+     int* options, void** values, unsigned count))                                                                \
+  X(cuLibraryUnload, 12000, (LibraryHandle library))                                                              \
+  X(cuLibraryGetKernel, 12000, (KernelHandle * kernel, LibraryHandle library, const char* name))                  \
+  X(cuKernelGetFunction, 12000, (FunctionHandle * function, KernelHandle kernel))                                 \
+  X(cuFuncSetAttribute, 9000, (FunctionHandle function, int attribute, int value))                                \
+  X(cuTensorMapEncodeTiled, 12000,                                                                                \
+    (void* map, int type, unsigned rank, void* data, const uint64_t* dims, const uint64_t* strides,               \
+     const unsigned* box, const unsigned* element_strides, int interleave, int swizzle, int promotion, int fill)) \
   X(cuLaunchKernelEx, 11060, (const LaunchConfig* config, FunctionHandle function, void** parameters, void** extra))
 
 // Found by name in the library itself: how all others are found. The second is that of CUDA 12 and later.

@@ -27,6 +27,18 @@ uint64_t Context::free_memory() const {
   return free;
 }
 
+cuda::TensorMap Context::encode(const cuda::Boxes& boxes) const {
+  cuda::TensorMap map;
+  const uint64_t dims[] = {static_cast<uint64_t>(boxes.columns), static_cast<uint64_t>(boxes.rows)};
+  const uint64_t stride = static_cast<uint64_t>(boxes.stride);
+  const unsigned box[] = {static_cast<unsigned>(boxes.box_columns), static_cast<unsigned>(boxes.box_rows)};
+  const unsigned steps[] = {1, 1};
+  KV_CUDA(*driver_, cuTensorMapEncodeTiled, &map, boxes.element_bytes == 1 ? kTensorU8 : kTensorI32, 2,
+          const_cast<void*>(boxes.data), dims, &stride, box, steps, 0, static_cast<int>(boxes.swizzle), kPromoteTo128,
+          0);
+  return map;
+}
+
 DeviceMemory::DeviceMemory(ContextPtr context, size_t bytes) : context_(std::move(context)), size_(bytes) {
   if (bytes == 0) return;
   context_->enter();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "native/cuda/tensor_map.h"
 #include "native/driver/driver.h"
 
 namespace kvasir::driver {
@@ -21,6 +22,8 @@ class Context {
   // Makes it the calling thread's; calls of the driver work on the context of their thread.
   void enter() const;
   uint64_t free_memory() const;
+  // Boxes of a matrix in the card's memory, for kernels of compute capability 9.0.
+  cuda::TensorMap encode(const cuda::Boxes& boxes) const;
 
  private:
   std::shared_ptr<const Driver> driver_;

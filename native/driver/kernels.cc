@@ -32,7 +32,8 @@ Kernels::Kernels(ContextPtr context, const std::vector<std::string>& folders)
   context_->enter();
   for (const std::string& folder : folders) {
     folder_ = folder;
-    for (const std::string& path : fatbins_of(folder)) load(path);
+    for (const std::string& path : fatbins_of(folder))
+      if (!path.ends_with(".sm_90a.fatbin") || context_->card().compute_capability == 90) load(path);
     if (!libraries_.empty()) return;
   }
   std::string looked;
@@ -57,12 +58,19 @@ void Kernels::load(const std::string& path) {
   libraries_.push_back(library);
 }
 
+KernelHandle Kernels::look_up(const char* name) const {
+  KernelHandle kernel = nullptr;
+  for (const LibraryHandle library : libraries_)
+    if (!kernel && driver_.cuLibraryGetKernel(&kernel, library, name) != kSuccess) kernel = nullptr;
+  return kernel;
+}
+
+bool Kernels::has(const char* name) const { return look_up(name) != nullptr; }
+
 FunctionHandle Kernels::find(const char* name, unsigned shared_bytes) {
   auto known = functions_.find(std::string_view(name));
   if (known == functions_.end()) {
-    KernelHandle kernel = nullptr;
-    for (const LibraryHandle library : libraries_)
-      if (!kernel && driver_.cuLibraryGetKernel(&kernel, library, name) != kSuccess) kernel = nullptr;
+    const KernelHandle kernel = look_up(name);
     KV_CHECK(kernel, "KV_UNSUPPORTED", folder_, " has no kernel ", name, ": build the kernels of this version");
     Function function{.handle = nullptr, .shared_bytes = kSharedByDefault};
     const Result result = driver_.cuKernelGetFunction(&function.handle, kernel);

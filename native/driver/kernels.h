@@ -1,4 +1,5 @@
-// The kernels that were compiled for this card: every .fatbin of a folder, each function found by its name.
+// The kernels that were compiled for this card: every .fatbin of a folder, each function found by its name. Files that end in
+// .sm_90a.fatbin are for compute capability 9.0 alone.
 #pragma once
 
 #include <map>
@@ -17,6 +18,7 @@ class Kernels {
   ~Kernels();
   Kernels(const Kernels&) = delete;
 
+  bool has(const char* name) const;
   // Throws KV_UNSUPPORTED when there is no such kernel for this card. `shared_bytes`: that it will be launched with.
   FunctionHandle find(const char* name, unsigned shared_bytes);
 
@@ -26,6 +28,7 @@ class Kernels {
     unsigned shared_bytes = 0;  // allowed so far
   };
   void load(const std::string& path);
+  KernelHandle look_up(const char* name) const;
 
   ContextPtr context_;
   const Driver& driver_;

@@ -19,7 +19,8 @@ void Checker::add_buffer(const void* data, size_t bytes, int granule, const char
 }
 
 void Checker::begin_launch(int threads) {
-  threads_ = threads + 1;
+  engine_ = threads;
+  threads_ = threads + 1 + threads / 32;
   block_ = 0;
   for (Region& region : buffers_)
     for (Shadow& shadow : region.shadow) {
@@ -34,6 +35,8 @@ void Checker::begin_block() {
   clocks_.assign(threads_ * threads_, 0);
   for (size_t i = 0; i < threads_; ++i) clocks_[i * threads_ + i] = 1;
   readers_.clear();
+  fenced_.assign(engine_, 0);
+  known_.assign(engine_, {});
   engine_clock_ = 0;
   const Launch& launch = machine_.launched;
   shared_ = {machine_.shared, launch.shared_bytes, launch.shared_granule, "shared memory", true, {}};
@@ -60,6 +63,13 @@ bool Checker::reads_before(const Shadow& shadow, const Thread& thread) {
   const uint32_t* at = &readers_[static_cast<size_t>(shadow.readers) * threads_];
   for (size_t i = 0; i < threads_; ++i)
     if (static_cast<int>(i) != thread.id && clock(thread)[i] < at[i]) return false;
+  return true;
+}
+
+bool Checker::wgmma_before(const Shadow& shadow, const Thread& thread) {
+  for (int group = 0; group < kMaxWarpgroups; ++group)
+    for (int warp = 0; shadow.wgmma_read[group] && warp < 4; ++warp)
+      if (clock(thread)[engine_ + 1 + group * 4 + warp] < shadow.wgmma_read[group]) return false;
   return true;
 }
 
@@ -94,7 +104,11 @@ void Checker::race(const char* what, const Region& region, size_t offset, const 
 
 bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thread, const void* site) {
   const auto* address = static_cast<const unsigned char*>(pointer);
-  if (address >= stacks_ && address < stacks_ + stack_bytes_) return true;
+  if (address >= stacks_ && address < stacks_ + stack_bytes_) {
+    if (machine_.touches_wgmma(address, bytes, kind != Access::read, thread))
+      machine_.report.add("in-flight", text("thread ", thread.id, " touches a register of a wgmma that is in flight"));
+    return true;
+  }
   Region* region = find(address);
   const char* verb = kind == Access::read ? "read" : "write";
   if (!region || address < region->data || address + bytes > region->data + region->bytes) {
@@ -114,7 +128,7 @@ bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thr
     const size_t at = g * region->granule;
     if (shadow.in_flight)
       machine_.report.add("in-flight", text(verb, " of ", region->name, "+", at, " by thread ", thread.id,
-                                            " while the cp.async of thread ", shadow.writer, " is in flight"));
+                                            " while the copy that thread ", shadow.writer, " began is in flight"));
     if (!shadow.initialised && !shadow.in_flight && kind != Access::write)
       machine_.report.add("uninitialised", text("thread ", thread.id, " reads ", region->name, "+", at));
     const char* what = kind == Access::read ? "read after write" : "write after write";
@@ -128,6 +142,9 @@ bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thr
       continue;
     }
     if (!reads_before(shadow, thread)) race("write after read", *region, at, thread, shadow.reader, shadow.read_block);
+    if (!wgmma_before(shadow, thread))
+      machine_.report.add("race", text("write at ", region->name, "+", at, " by thread ", thread.id,
+                                       " while a wgmma may still read it"));
     const Shadow old = shadow;
     shadow = {};
     shadow.initialised = true;
@@ -152,7 +169,8 @@ bool Checker::access(const void* pointer, size_t bytes, Access kind, Thread& thr
 }
 
 void Checker::begin_copy(uint32_t to, int size, Thread& thread, const void* site) {
-  if (!access(machine_.shared + to, size, Access::write, thread, site)) return;
+  for (int i = 0; i < size; i += 16)
+    if (!access(machine_.shared + to + i, std::min(size, 16), Access::write, thread, site)) return;
   for (size_t g = to / shared_.granule; g <= (to + size - 1u) / shared_.granule; ++g)
     shared_.shadow[g].in_flight = true;
 }
@@ -165,19 +183,6 @@ void Checker::end_copy(uint32_t to, int size, Thread& thread) {
     shadow.writer = static_cast<uint16_t>(thread.id);
     shadow.write_clock = clock(thread)[thread.id];
   }
-}
-
-void Checker::end_bulk_copy(uint32_t to, int bytes, std::vector<uint32_t>& clock) {
-  const size_t engine = threads_ - 1;
-  ++engine_clock_;
-  for (size_t g = to / shared_.granule; g <= (to + bytes - 1u) / shared_.granule; ++g) {
-    Shadow& shadow = shared_.shadow[g];
-    shadow.in_flight = false;
-    shadow.writer = static_cast<uint16_t>(engine);
-    shadow.write_clock = engine_clock_;
-  }
-  clock.resize(threads_, 0);
-  clock[engine] = engine_clock_;
 }
 
 void Checker::release(Thread& thread, std::vector<uint32_t>& joined) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "native/cuda/tensor_map.h"
+
 namespace kvasir::simt {
 
 struct Dim3;
@@ -45,6 +47,24 @@ void mma_s8(int32_t* d, const uint32_t* a, const uint32_t* b);
 void mma_u8(int32_t* d, const uint32_t* a, const uint32_t* b);  // a unsigned, b signed
 void mma_s8_k16(int32_t* d, const uint32_t* a, uint32_t b);
 
+// --- compute capability 9.0: boxes and fences (tensor_map.cc), a warpgroup together (wgmma.cc), registers (registers.cc) ---
+void load_box(uint32_t to, const cuda::TensorMap& map, int column, int row, uint32_t barrier);
+void fence_barrier_init();
+void fence_async();
+enum class WgmmaKind { s8, bf16 };
+struct WgmmaIn {
+  WgmmaKind kind;
+  int n;  // columns of d
+  bool adds;
+  const uint32_t* a;  // in registers, or null: in shared memory
+  uint64_t a_matrix, b_matrix;
+};
+void wgmma(const WgmmaIn& in, void* d);
+void wgmma_fence();
+void wgmma_commit();
+void wgmma_wait(int groups);
+void set_registers(int count, bool takes);
+
 // --- a lane alone ---
 inline int byte_of(uint32_t word, int i) { return static_cast<int8_t>(word >> 8 * i); }
 inline int half_of(uint32_t word, int i) { return static_cast<int16_t>(word >> 16 * i); }
@@ -71,6 +91,7 @@ void copy_wait(int groups);
 void load8(void* to, const void* from);
 void load16(void* to, const void* from);
 uint32_t load_shared(uint32_t from);
+void load_shared8(uint32_t* to, uint32_t from);
 void load_shared16(uint32_t* to, uint32_t from);
 void store16(void* to, const void* from);
 bool access_atomic(const void* address, int bytes);

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr size_t kStack = 64 << 10;
 constexpr int kMaxThreads = 1024;
+constexpr unsigned kRegisters = 65536, kMostRegisters = 255;
 constexpr size_t kMaxShared = 227 << 10;  // of a block, compute capability 9.0
 thread_local Machine* running = nullptr;
 
@@ -89,8 +91,14 @@ void Machine::run_block() {
   const unsigned count = size.x * size.y * size.z;
   threads_.assign(count, {});
   meetings_.assign(count / 32, {});
+  warpgroups_.assign((count + kGroupThreads - 1) / kGroupThreads, {});
+  const unsigned registers =
+      launched.registers ? launched.registers : std::min(kMostRegisters, kRegisters / count) & ~7u;
+  registers_of_warp.assign(count / 32, static_cast<int>(registers));
+  registers_free = 0;
   for (Barrier& barrier : barriers_) barrier = {};
   mbarriers.clear();
+  register_waits.clear();
   std::memset(shared, 0xFF, launched.shared_bytes);  // NaN in every float type
   if (checker) checker->begin_block();
   for (unsigned i = 0; i < count; ++i) {

@@ -11,6 +11,8 @@
 
 #include "native/simt/fiber.h"
 #include "native/simt/report.h"
+#include "native/simt/tensor_map.h"
+#include "native/simt/wgmma.h"
 
 namespace kvasir::simt {
 
@@ -33,6 +35,9 @@ struct Thread {
   bool done = false, waits = false;
   std::vector<AsyncCopy> copies;  // cp.async in flight, oldest first
   int groups = 0;                 // committed
+  int wgmma_groups = 0;           // committed; of which so many are over for this thread
+  int wgmma_over = 0;
+  bool wgmma_fenced = false;
 };
 
 // The lanes of a warp that meet in one instruction. The last to come computes for all.
@@ -55,6 +60,7 @@ struct Barrier {
 struct Mbarrier {
   int count = 0, pending = 0;  // arrivals of a phase; still to come
   int64_t bytes = 0;           // expected and not landed
+  int maker = -1;              // thread whose init no fence has made known to copies; −1: it is known
   uint32_t phase = 0;
   std::vector<uint32_t> clock, done;  // of what arrives in this phase, of all that came in the one before
   std::vector<Thread*> waiting;
@@ -62,14 +68,16 @@ struct Mbarrier {
 
 struct BulkCopy {
   uint32_t to;
-  const unsigned char* from;
+  const unsigned char* from;  // null: a box
   int bytes;
   uint32_t barrier;
+  Box box = {};
 };
 
 struct Launch {
   Dim3 grid, block;
   size_t shared_bytes = 0;
+  int registers = 0;       // of a thread when a block begins; 0: as many as there are
   uint64_t seed = 0;       // 0: plain order, copies complete as late as they may
   int shared_granule = 2;  // bytes that the kernel treats as one value; a race is looked for in each
 };
@@ -99,6 +107,12 @@ class Machine {
   std::map<uint32_t, Mbarrier> mbarriers;  // of the block, by offset in shared memory
   std::vector<BulkCopy> bulk_copies;       // in flight
   void finish_bulk_copy(size_t index);
+  Warpgroup& warpgroup() { return warpgroups_[current_->id >> 7]; }
+  // Whether an instruction that is in flight for the thread writes (or, for its writes, reads) these registers.
+  bool touches_wgmma(const void* address, size_t bytes, bool writes, const Thread& thread) const;
+  int registers_free = 0;              // of a lane, that no warp of the block has
+  std::vector<int> registers_of_warp;  // of a lane
+  std::vector<Thread*> register_waits;
 
   Launch launched;
   Dim3 block_index;
@@ -113,6 +127,7 @@ class Machine {
 
   std::vector<Thread> threads_;
   std::vector<std::vector<Meeting>> meetings_;  // of each warp
+  std::vector<Warpgroup> warpgroups_;
   Barrier barriers_[16];
   Thread* current_ = nullptr;
   Fiber scheduler_;

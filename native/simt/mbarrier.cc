@@ -49,6 +49,7 @@ __attribute__((noinline)) void mbarrier_init(uint32_t at, int count) {
     return;
   Mbarrier& barrier = machine.mbarriers[at] = {};
   barrier.count = barrier.pending = count;
+  barrier.maker = machine.thread().id;
 }
 
 __attribute__((noinline)) void mbarrier_arrive(uint32_t at) {
@@ -67,7 +68,7 @@ __attribute__((noinline)) void mbarrier_wait(uint32_t at, int parity) {
   Machine& machine = Machine::now();
   Mbarrier* barrier = find(at, __builtin_return_address(0));
   if (!barrier) return;
-  while ((barrier->phase & 1) == parity) {
+  while (static_cast<int>(barrier->phase & 1) == parity) {
     barrier->waiting.push_back(&machine.thread());
     machine.thread().waits = true;
     machine.wait();
@@ -84,10 +85,9 @@ __attribute__((noinline)) void copy_bulk(uint32_t to, const void* from, int byte
     machine.report.add("bounds", "cp.async.bulk writes past the end of shared memory");
     return;
   }
-  Checker* checker = machine.checker.get();
-  for (int i = 0; checker && i < bytes; i += 16) {
-    if (!checker->access(static_cast<const char*>(from) + i, 16, Access::read, machine.thread(), nullptr)) return;
-    checker->begin_copy(to + i, 16, machine.thread(), site);
+  if (Checker* checker = machine.checker.get()) {
+    if (!checker->read_by_copy(from, bytes, machine.thread(), site)) return;
+    checker->begin_copy(to, bytes, machine.thread(), nullptr);
   }
   machine.bulk_copies.push_back({to, static_cast<const unsigned char*>(from), bytes, at});
 }
@@ -95,9 +95,16 @@ __attribute__((noinline)) void copy_bulk(uint32_t to, const void* from, int byte
 void Machine::finish_bulk_copy(size_t index) {
   const BulkCopy copy = bulk_copies[index];
   bulk_copies.erase(bulk_copies.begin() + static_cast<std::ptrdiff_t>(index));
-  std::memcpy(shared + copy.to, copy.from, copy.bytes);
+  if (copy.from)
+    std::memcpy(shared + copy.to, copy.from, copy.bytes);
+  else
+    write_box(copy.box, shared, copy.to);
   Mbarrier& barrier = mbarriers[copy.barrier];
-  if (checker) checker->end_bulk_copy(copy.to, copy.bytes, barrier.clock);
+  if (barrier.maker >= 0)
+    report.add("unfenced", text("a copy lands at the mbarrier at shared memory+", copy.barrier,
+                                ", whose init no fence has made known to copies"));
+  if (checker)
+    checker->end_bulk_copy(copy.to, copy.bytes, barrier.clock, copy.from ? cuda::Swizzle::none : copy.box.map.swizzle);
   barrier.bytes -= copy.bytes;
   end_phase_when_due(barrier);
 }

@@ -95,6 +95,9 @@ __attribute__((noinline)) uint32_t load_shared(uint32_t from) {
   read_shared(&word, from, 4, __builtin_return_address(0));
   return word;
 }
+__attribute__((noinline)) void load_shared8(uint32_t* to, uint32_t from) {
+  read_shared(to, from, 8, __builtin_return_address(0));
+}
 __attribute__((noinline)) void load_shared16(uint32_t* to, uint32_t from) {
   read_shared(to, from, 16, __builtin_return_address(0));
 }

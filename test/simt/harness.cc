@@ -4,6 +4,7 @@
 #include <map>
 
 #include "native/base/check.h"
+#include "native/cuda/hopper/kernels.h"
 #include "native/cuda/kernels.h"
 #include "native/cuda/pack.h"
 
@@ -15,7 +16,7 @@ using Run = void (*)(const void* op);
 const std::map<std::string, Run>& all_kernels() {
   static const std::map<std::string, Run> kernels = {
 #define KVASIR_ENTRY(name, Op) {#name, [](const void* op) { cuda::name(*static_cast<const Op*>(op)); }},
-      KVASIR_CUDA_KERNELS(KVASIR_ENTRY)
+      KVASIR_CUDA_KERNELS(KVASIR_ENTRY) KVASIR_HOPPER_KERNELS(KVASIR_ENTRY)
 #undef KVASIR_ENTRY
   };
   return kernels;
@@ -36,7 +37,10 @@ void Card::run(const cuda::Launches& launches, const void* op) {
     const cuda::Launch& launch = launches.launch[i];
     const Run kernel = kernel_named(launch.kernel);
     kernels.insert(launch.kernel);
-    machine.launch({dim3_of(launch.grid), dim3_of(launch.block), launch.shared_bytes, seed, 1}, [&] { kernel(op); });
+    simt::Launch block{dim3_of(launch.grid), dim3_of(launch.block), launch.shared_bytes};
+    block.seed = seed;
+    block.shared_granule = 1;
+    machine.launch(block, [&] { kernel(op); });
   }
 }
 

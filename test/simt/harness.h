@@ -41,6 +41,11 @@ struct Card {
   void run(const Op& op) {
     run(cuda::plan(op, facts), &op);
   }
+  void run(const Linear& op) {
+    if (!cuda::uses_wgmma(op, facts)) return run(cuda::plan(op, facts), &op);
+    const auto arg = cuda::with_boxes(op, facts, [](const cuda::Boxes& boxes) { return simt::encode(boxes); });
+    run(cuda::plan(arg, facts), &arg);
+  }
   void run(const cuda::Launches& launches, const void* op);
 
   uint64_t seed;

@@ -10,21 +10,22 @@ struct Shape {
   int tokens, outputs, cols;
 };
 
-// Each panel once for every 64 tokens.
-Floor floor_of(const std::vector<PackedWeight>& weights, const Shape& shape) {
+// Each panel once for all tokens of a block.
+Floor floor_of(const std::vector<PackedWeight>& weights, const Shape& shape, int block) {
   Floor floor{0, 0, "w"};
   for (const PackedWeight& weight : weights) {
     if (!is_quantised(weight.dtype)) return {};
     const int64_t panels = cuda::panels_of(weight.rows), groups = weight.cols / kGroup;
     floor.mma += panels * groups * ((shape.tokens + 7) / 8) * (weight.dtype == Dtype::q6_k ? 2 : 1);
-    floor.bytes += static_cast<int64_t>(weight.packed.size) * ((shape.tokens + 63) / 64);
+    floor.bytes += static_cast<int64_t>(weight.packed.size) * ((shape.tokens + block - 1) / block);
   }
   return floor;
 }
 
 // Two segments of one format (one, where its outputs are whole blocks), the first with a bias; or three of which the second has another.
-void run_case(Dtype first, Dtype second, const Shape& shape, bool accumulates, uint64_t seed) {
+void run_case(Dtype first, Dtype second, const Shape& shape, bool accumulates, uint64_t seed, bool wgmma = false) {
   Card card(seed);
+  card.facts.wgmma = wgmma;
   Random random(static_cast<unsigned>(seed + shape.cols));
   const Dtype in = is_quantised(first) ? Dtype::act8 : Dtype::f32;
   const Buffer x = test::random_activations(in, shape.tokens, shape.cols, random);
@@ -62,9 +63,23 @@ void run_case(Dtype first, Dtype second, const Shape& shape, bool accumulates, u
   same.segments = op.segments;
   card.run(op);
   run_on_cpu(&cpu::KernelTable::linear, same);
-  print(text("linear ", name_of(first), first == second ? "" : text("+", name_of(second)), " ", shape.tokens, "x",
-             shape.outputs, "x", shape.cols),
-        card, differences(op.y, same.y), 0, floor_of(weights, shape));
+  print(text(wgmma ? "linear by wgmma " : "linear ", name_of(first), first == second ? "" : text("+", name_of(second)),
+             " ", shape.tokens, "x", shape.outputs, "x", shape.cols),
+        card, differences(op.y, same.y), 0, floor_of(weights, shape, wgmma ? cuda::wgmma_tokens(op, card.facts) : 64));
+}
+
+// Ends of tokens, of panels, of stages and of the ring.
+void run_wgmma(uint64_t seed) {
+  const std::vector<Shape> small = {{18, 33, 256}}, large = {{9, 16, 256},    {64, 48, 512},  {65, 150, 256},
+                                                             {130, 128, 512}, {70, 20, 1024}, {300, 256, 256}};
+  for (const test::Format& format : test::kFormats) {
+    if (!is_quantised(format.dtype)) continue;
+    for (const Shape& shape : kCheck ? small : large)
+      run_case(format.dtype, format.dtype, shape, shape.outputs % 2 == 0, seed, true);
+    if (block_of(format.dtype).values == 32) run_case(format.dtype, format.dtype, {12, 19, 96}, false, seed, true);
+  }
+  run_case(Dtype::q4_0, Dtype::q4_0, {66, 21, kCheck ? 512 : 1920}, true, seed, true);
+  run_case(Dtype::q4_k, Dtype::q6_k, {10, 24, 256}, false, seed, true);
 }
 
 }  // namespace
@@ -80,6 +95,7 @@ void run_linear(uint64_t seed) {
     if (!is_quantised(format.dtype)) run_case(format.dtype, format.dtype, {3, 18, 41}, true, seed);
   }
   run_case(Dtype::q4_k, Dtype::q6_k, {2, 24, 256}, false, seed);
+  run_wgmma(seed);
   run_case(Dtype::f16, Dtype::f32, {2, 24, 64}, false, seed);
 }
 
@@ -88,6 +104,10 @@ void lint_linear() {
     if (is_quantised(format.dtype))
       for (const Shape& shape : {Shape{1, 128, 2048}, {8, 128, 2048}, {64, 128, 512}, {192, 256, 512}})
         run_case(format.dtype, format.dtype, shape, false, 1);
+  for (const test::Format& format : test::kFormats)
+    if (is_quantised(format.dtype))
+      for (const Shape& shape : {Shape{64, 128, 512}, {256, 256, 256}})
+        run_case(format.dtype, format.dtype, shape, false, 1, true);
 }
 
 }  // namespace kvasir::simt_test

@@ -41,15 +41,20 @@ void run_planted(const simt_test::Planted* all, int count, uint64_t seed) {
     const simt_test::Planted& planted = all[i];
     simt_test::Card card(seed);
     Machine& machine = card.machine;
-    const std::vector<float> in = floats(64 * planted.blocks);
-    std::vector<float> out(64 * planted.blocks);
+    const auto blocks = static_cast<unsigned>(planted.blocks), threads = static_cast<unsigned>(planted.threads);
+    const std::vector<float> in = floats(planted.floats * blocks);
+    std::vector<float> out(threads * blocks);
     input(machine, in, "in");
     output(machine, out, "out");
-    machine.launch(
-        {Dim3{static_cast<unsigned>(planted.blocks)}, Dim3{64}, static_cast<size_t>(planted.shared_bytes), seed},
-        [&] { planted.kernel(in.data(), out.data()); });
-    if (planted.reverses && !std::equal(in.begin(), in.end(), out.rbegin()))
+    simt::Launch launch{Dim3{blocks}, Dim3{threads}, static_cast<size_t>(planted.shared_bytes)};
+    launch.registers = planted.registers;
+    launch.seed = seed;
+    machine.launch(launch, [&] { planted.kernel(in.data(), out.data()); });
+    if (planted.result == simt_test::Result::reversed && !std::equal(in.begin(), in.end(), out.rbegin()))
       machine.report.add("values", "the output is not the input backwards");
+    if (planted.result == simt_test::Result::zeros &&
+        std::any_of(out.begin(), out.end(), [](float x) { return x != 0; }))
+      machine.report.add("values", "the output is not the definition's");
     simt_test::print(text(planted.finding ? planted.finding : "none", ": ", planted.name), card, 0);
   }
 }
@@ -64,8 +69,9 @@ void run_probes() {
     std::vector<float> out(64);
     input(machine, in, "in");
     output(machine, out, "out");
-    machine.launch({Dim3{1}, Dim3{64}, static_cast<size_t>(probe.shared_bytes), 1},
-                   [&] { probe.kernel(in.data(), out.data()); });
+    simt::Launch launch{Dim3{1}, Dim3{64}, static_cast<size_t>(probe.shared_bytes)};
+    launch.seed = seed;
+    machine.launch(launch, [&] { probe.kernel(in.data(), out.data()); });
     simt_test::print(probe.name, card, 0);
   }
 }
@@ -80,8 +86,9 @@ void run_instructions(uint64_t seed) {
     for (int j = 0; j < 512; ++j) in[j] = static_cast<float>(7 * j % 31 - 15);
     input(machine, in, "in");
     output(machine, out, "out");
-    machine.launch({Dim3{1}, Dim3{32}, static_cast<size_t>(probe.shared_bytes), seed},
-                   [&] { probe.kernel(in.data(), out.data()); });
+    simt::Launch launch{Dim3{1}, Dim3{32}, static_cast<size_t>(probe.shared_bytes)};
+    launch.seed = seed;
+    machine.launch(launch, [&] { probe.kernel(in.data(), out.data()); });
     std::string values;
     for (const float value : out) values += text(values.empty() ? "" : ",", static_cast<int64_t>(value));
     std::printf("{\"name\":\"%s\",\"clean\":%s,\"values\":[%s]}\n", probe.name,
@@ -96,7 +103,8 @@ int main(int count, char** words) {
   const uint64_t seed = count > 2 ? std::strtoull(words[2], nullptr, 10) : 0;
   if (what == "planted")
     run_planted(simt_test::kPlanted, simt_test::kPlantedCount, seed),
-        run_planted(simt_test::kPlantedPipelines, simt_test::kPlantedPipelineCount, seed);
+        run_planted(simt_test::kPlantedPipelines, simt_test::kPlantedPipelineCount, seed),
+        run_planted(simt_test::kPlantedHopper, simt_test::kPlantedHopperCount, seed);
   else if (what == "probes")
     run_probes();
   else if (what == "instructions")

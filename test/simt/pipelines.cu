@@ -1,5 +1,5 @@
 // Planted bugs of pipelines: cp.async in stages, and bulk copies that land at mbarriers. All turn 64 floats backwards.
-#include "native/cuda/ptx.h"
+#include "native/cuda/ptx_hopper.h"
 #include "test/simt/planted.h"
 
 namespace kvasir::simt_test {
@@ -57,10 +57,12 @@ enum class Bulk {
   counts_an_arrival_too_many,
   past_the_end,
   never_made,
+  init_is_not_fenced,
 };
 template <Bulk bug>
 void bulk(const float* in, float* out) {
   if (me() == 0 && bug != Bulk::never_made) mbarrier_init(kBarrier, bug == Bulk::counts_an_arrival_too_many ? 2 : 1);
+  if (bug != Bulk::init_is_not_fenced) fence_barrier_init();
   if (bug != Bulk::used_before_init_is_seen) __syncthreads();
   if (me() == (bug == Bulk::used_before_init_is_seen ? 32 : 0)) {
     mbarrier_expect(kBarrier, bug == Bulk::expects_too_little ? 128 : bug == Bulk::expects_too_much ? 512 : 256);
@@ -78,6 +80,7 @@ void handed(const float* in, float* out) {
   if (me() == 0) {
     mbarrier_init(kFull, 1);
     mbarrier_init(kEmpty, bug == Handed::released_by_one ? 1 : 32);
+    fence_barrier_init();
   }
   __syncthreads();
   if (me() == 0)
@@ -98,14 +101,14 @@ void handed(const float* in, float* out) {
 }  // namespace
 
 const Planted kPlantedPipelines[] = {
-    {"stages", nullptr, staged<Staged::right>, 1, 128, true},
+    {"stages", nullptr, staged<Staged::right>, 1, 128, Result::reversed},
     {"stages: no barrier before a stage is filled again", "race", staged<Staged::no_barrier_at_the_end>, 1, 128},
     {"stages: reads the stage that is being filled", "in-flight", staged<Staged::reads_the_other_stage>, 1, 128},
     {"stages: waits for one group too few", "in-flight", staged<Staged::waits_for_one_too_few>, 1, 128},
     {"stages: no empty group at the end", "in-flight", staged<Staged::no_group_at_the_end>, 1, 128},
-    {"swizzle", nullptr, swizzled<0>, 1, 256, true},
-    {"swizzle: another one for the read", "values", swizzled<1>, 1, 256, true},
-    {"bulk copy", nullptr, bulk<Bulk::right>, 1, 264, true},
+    {"swizzle", nullptr, swizzled<0>, 1, 256, Result::reversed},
+    {"swizzle: another one for the read", "values", swizzled<1>, 1, 256, Result::reversed},
+    {"bulk copy", nullptr, bulk<Bulk::right>, 1, 264, Result::reversed},
     {"bulk copy: expects too few bytes", "transaction", bulk<Bulk::expects_too_little>, 1, 264},
     {"bulk copy: expects too many bytes", "deadlock", bulk<Bulk::expects_too_much>, 1, 264},
     {"bulk copy: no wait", "in-flight", bulk<Bulk::no_wait>, 1, 264},
@@ -114,7 +117,8 @@ const Planted kPlantedPipelines[] = {
     {"mbarrier: counts an arrival too many", "deadlock", bulk<Bulk::counts_an_arrival_too_many>, 1, 264},
     {"bulk copy: past the end", "bounds", bulk<Bulk::past_the_end>, 1, 264},
     {"mbarrier: never made", "uninitialised", bulk<Bulk::never_made>, 1, 264},
-    {"handed over", nullptr, handed<Handed::right>, 1, 80, true},
+    {"mbarrier: no fence behind its init", "unfenced", bulk<Bulk::init_is_not_fenced>, 1, 264},
+    {"handed over", nullptr, handed<Handed::right>, 1, 80, Result::reversed},
     {"handed over: the producer does not wait", "in-flight", handed<Handed::producer_does_not_wait>, 1, 80},
     {"handed over: released before it is read", "race", handed<Handed::released_before_read>, 1, 80},
     {"handed over: released by one for all", "race", handed<Handed::released_by_one>, 1, 80},

@@ -5,14 +5,20 @@ namespace kvasir::simt_test {
 
 using Kernel = void (*)(const float* in, float* out);
 
-// Run with two warps a block; in [64 a block] is initialised, out [64 a block] is not.
+// What out must be; otherwise the finding is "values".
+enum class Result { anything, reversed, zeros };
+
+// in [threads a block, at least] is initialised, out [threads a block] is not.
 struct Planted {
   const char* name;
-  const char* finding;  // null: none
+  const char* finding;  // null: none; "a|b": one of them
   Kernel kernel;
   int blocks = 1;
   int shared_bytes = 256;
-  bool reverses = false;  // out must be in, backwards; otherwise the finding is "values"
+  Result result = Result::anything;
+  int threads = 64;
+  int floats = 64;    // of in
+  int registers = 0;  // of a thread at first; 0: as many as there are
 };
 
 // Clean kernels whose bank conflicts and sectors are known; in has 512 floats.
@@ -32,5 +38,8 @@ extern const int kPlantedCount;
 // Those with pipelines: cp.async in stages, bulk copies at mbarriers.
 extern const Planted kPlantedPipelines[];
 extern const int kPlantedPipelineCount;
+// Those of compute capability 9.0: boxes, wgmma, registers that warps hand over.
+extern const Planted kPlantedHopper[];
+extern const int kPlantedHopperCount;
 
 }  // namespace kvasir::simt_test

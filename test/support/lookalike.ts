@@ -32,6 +32,8 @@ export interface CardReport {
   graphLaunches: number
   graphKernels: number
   captured: number
+  /** Of the launches, those of kernels for compute capability 9.0 alone. */
+  wgmmaKernels: number
   copies: number
   /** What was not given back: blocks of the card's memory; streams, events, graphs, libraries and pinned memory. */
   allocations: number

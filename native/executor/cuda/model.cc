@@ -1,6 +1,7 @@
 #include "native/executor/cuda/model.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace kvasir::cuda {
@@ -41,6 +42,17 @@ std::vector<std::shared_ptr<const Program>> checked(std::vector<std::shared_ptr<
   return programs;
 }
 
+// KVASIR_CUDA_WGMMA=0: without the kernels for compute capability 9.0 alone.
+DeviceFacts facts_of(const driver::Context& context, const driver::Kernels& kernels) {
+  const driver::CardFacts& card = context.card();
+  const char* wgmma = std::getenv("KVASIR_CUDA_WGMMA");
+  const bool wanted = !wgmma || std::strcmp(wgmma, "0") != 0;
+  return {.multiprocessors = card.multiprocessors,
+          .compute_capability = card.compute_capability,
+          .shared_bytes = card.shared_bytes,
+          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_64")};
+}
+
 }  // namespace
 
 CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, const Weights& weights,
@@ -50,6 +62,7 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
       context_(card.context),
       kernels_(context_, card.kernel_folders),
       stream_(context_),
+      facts_(facts_of(*context_, kernels_)),
       weights_(context_, weights, *programs_[0], options.threads, card.progress),
       limits_(limits_of(programs_, options)),
       arrays_(limits_),
@@ -64,15 +77,7 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
   stream_.wait();
 }
 
-Card CardModel::card() {
-  const driver::CardFacts& facts = context_->card();
-  return {stream_,
-          kernels_,
-          slots_,
-          {.multiprocessors = facts.multiprocessors,
-           .compute_capability = facts.compute_capability,
-           .shared_bytes = facts.shared_bytes}};
-}
+Card CardModel::card() { return {*context_, stream_, kernels_, slots_, facts_}; }
 
 int64_t CardModel::arena_bytes() const {
   int64_t bytes = 0;

@@ -73,6 +73,7 @@ class CardModel {
   const driver::ContextPtr context_;
   driver::Kernels kernels_;
   driver::Stream stream_;
+  const DeviceFacts facts_;
   const CardWeights weights_;
   const StepLimits limits_;
   const StepArrays arrays_;

@@ -13,6 +13,10 @@ struct OnStream {
   void operator()(const Op& op) const {
     queue_op(op, card);
   }
+  void operator()(const Linear& op) const {
+    if (!uses_wgmma(op, card.facts)) return queue_op(op, card);
+    queue_op(with_boxes(op, card.facts, [this](const Boxes& boxes) { return card.context.encode(boxes); }), card);
+  }
   void operator()(const Attention& op) const { queue_op(plan_attention(op, extent, card.facts), card); }
   // The two whose state is the slots' and not the step's.
   void operator()(const Sample& op) const {

@@ -11,6 +11,7 @@ namespace kvasir::cuda {
 
 // Who runs it, beside the card's memory, which is in Bindings and StepInputs.
 struct Card {
+  const driver::Context& context;
   driver::Stream& stream;
   driver::Kernels& kernels;
   const CardSlots& slots;

@@ -78,7 +78,7 @@ inline auto& libraries = *new Handles<Library>;
 inline auto& functions = *new Handles<Function>;
 
 // That a block may ask for.
-unsigned shared_limit();
+unsigned shared_limit(int device);
 
 // The checks that most calls begin with.
 #define NEED_INIT() \

@@ -4,8 +4,8 @@
 #include <cstdio>
 
 namespace kvasir::simt::lookalike {
-unsigned shared_limit() {
-  switch (settings().compute_capability) {
+unsigned shared_limit(int device) {
+  switch (settings().compute_capability(device)) {
     case 80:
       return 163 << 10;
     case 90:
@@ -92,15 +92,15 @@ Result cuDeviceGetAttribute(int* value, int attribute, DeviceId device) {
   if (!device_at(device)) return kInvalidDevice;
   switch (attribute) {
     case kComputeCapabilityMajor:
-      return *value = settings().compute_capability / 10, kSuccess;
+      return *value = settings().compute_capability(device) / 10, kSuccess;
     case kComputeCapabilityMinor:
-      return *value = settings().compute_capability % 10, kSuccess;
+      return *value = settings().compute_capability(device) % 10, kSuccess;
     case kMultiprocessorCount:
       return *value = 8, kSuccess;
     case kMaxSharedPerBlock:
       return *value = 48 << 10, kSuccess;
     case kMaxSharedPerBlockOptin:
-      return *value = static_cast<int>(shared_limit()), kSuccess;
+      return *value = static_cast<int>(shared_limit(device)), kSuccess;
     default:
       return kInvalidValue;
   }

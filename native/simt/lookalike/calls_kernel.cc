@@ -47,7 +47,8 @@ Result cuKernelGetFunction(FunctionHandle* handle, KernelHandle kernel) {
 Result cuFuncSetAttribute(FunctionHandle handle, int attribute, int value) {
   NEED_CONTEXT();
   FIND(function, functions, handle);
-  if (attribute != kFunctionMaxDynamicShared || value < 0 || static_cast<unsigned>(value) > shared_limit())
+  if (attribute != kFunctionMaxDynamicShared || value < 0 ||
+      static_cast<unsigned>(value) > shared_limit(current->index))
     return kInvalidValue;
   function->shared_allowed = static_cast<unsigned>(value);
   return kSuccess;
@@ -66,11 +67,32 @@ Result cuLaunchKernelEx(const LaunchConfig* config, FunctionHandle handle, void*
   const Launch launch = {.grid = {config->grid_x, config->grid_y, config->grid_z},
                          .block = {config->block_x, config->block_y, config->block_z},
                          .shared_bytes = config->shared_bytes};
-  const auto* argument = static_cast<const unsigned char*>(parameters[0]);
   const KernelEntry* kernel = function->kernel;
-  stream->push({[kernel, launch, copy = std::vector<unsigned char>(argument, argument + kernel->argument_bytes)](
-                    Stream& stream) { stream.run_kernel(*kernel, launch, copy); },
-                true});
+  Argument argument(kernel->argument_bytes / sizeof(ArgumentPart) + 1);
+  std::memcpy(static_cast<void*>(argument.data()), parameters[0], kernel->argument_bytes);
+  stream->push({[kernel, launch, argument](Stream& stream) { stream.run_kernel(*kernel, launch, argument); }, true});
+  return kSuccess;
+}
+
+// The limits that the documentation states; of what we use, two dimensions, whole elements and no interleaving.
+Result cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* data, const uint64_t* dims,
+                              const uint64_t* strides, const unsigned* box, const unsigned* element_strides,
+                              int interleave, int swizzle, int promotion, int fill) {
+  NEED_INIT();
+  if (!map || reinterpret_cast<uintptr_t>(map) % 64 || (type != kTensorU8 && type != kTensorI32) || rank != 2 ||
+      interleave || swizzle < 0 || swizzle > 3 || promotion < 0 || promotion > 3 || fill || element_strides[0] != 1 ||
+      element_strides[1] != 1)
+    return kInvalidValue;
+  const MapFields fields = {.element_bytes = type == kTensorU8 ? 1u : 4u,
+                            .address = reinterpret_cast<uint64_t>(data),
+                            .columns = dims[0],
+                            .rows = dims[1],
+                            .stride = strides[0],
+                            .box_columns = box[0],
+                            .box_rows = box[1],
+                            .swizzle = static_cast<cuda::Swizzle>(swizzle)};
+  if (!refusal(fields).empty()) return kInvalidValue;
+  *static_cast<cuda::TensorMap*>(map) = encode(fields);
   return kSuccess;
 }
 

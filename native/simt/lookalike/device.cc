@@ -31,7 +31,11 @@ const Settings& settings() {
   static const Settings once = [] {
     Settings s;
     s.devices = number("KVASIR_SIMT_DEVICES", s.devices);
-    s.compute_capability = number("KVASIR_SIMT_COMPUTE", s.compute_capability);
+    if (const char* list = std::getenv("KVASIR_SIMT_COMPUTE"); list && *list) {
+      s.compute.clear();
+      for (const char* at = list; at; at = std::strchr(at, ',') ? std::strchr(at, ',') + 1 : nullptr)
+        s.compute.push_back(std::atoi(at));
+    }
     s.driver_version = number("KVASIR_SIMT_VERSION", s.driver_version);
     s.init_result = number("KVASIR_SIMT_INIT", s.devices > 0 ? driver::kSuccess : driver::kNoDevice);
     if (const char* bytes = std::getenv("KVASIR_SIMT_MEMORY")) s.memory = std::strtoull(bytes, nullptr, 10);
@@ -126,14 +130,14 @@ void Device::report() const {
   if (settings().report.empty()) return;
   FILE* file = std::fopen(settings().report.c_str(), "a");
   if (!file) return;
-  std::fprintf(file,
-               "{\"device\":%d,\"launches\":%llu,\"graphLaunches\":%llu,\"graphKernels\":%llu,\"captured\":%llu,"
-               "\"copies\":%llu,\"allocations\":%zu,\"objects\":%d}\n",
-               index, static_cast<unsigned long long>(counters.launches),
-               static_cast<unsigned long long>(counters.graph_launches),
-               static_cast<unsigned long long>(counters.graph_kernels),
-               static_cast<unsigned long long>(counters.captured), static_cast<unsigned long long>(counters.copies),
-               allocations(), live_objects.load());
+  std::fprintf(
+      file,
+      "{\"device\":%d,\"launches\":%llu,\"graphLaunches\":%llu,\"graphKernels\":%llu,\"captured\":%llu,"
+      "\"wgmmaKernels\":%llu,\"copies\":%llu,\"allocations\":%zu,\"objects\":%d}\n",
+      index, static_cast<unsigned long long>(counters.launches),
+      static_cast<unsigned long long>(counters.graph_launches), static_cast<unsigned long long>(counters.graph_kernels),
+      static_cast<unsigned long long>(counters.captured), static_cast<unsigned long long>(counters.wgmma_kernels),
+      static_cast<unsigned long long>(counters.copies), allocations(), live_objects.load());
   std::fclose(file);
 }
 

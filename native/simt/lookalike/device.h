@@ -16,6 +16,7 @@ struct DeviceCounters {
   std::atomic<uint64_t> launches{0};        // kernels run, those of graphs included
   std::atomic<uint64_t> graph_launches{0};  // graphs run
   std::atomic<uint64_t> graph_kernels{0};   // kernels run by them
+  std::atomic<uint64_t> wgmma_kernels{0};   // kernels for compute capability 9.0 alone
   std::atomic<uint64_t> captured{0};        // operations recorded and not run
   std::atomic<uint64_t> copies{0};
 };

@@ -1,6 +1,7 @@
 #include "native/simt/lookalike/kernel_table.h"
 
 #include "native/cuda/conformance.h"
+#include "native/cuda/hopper/kernels.h"
 #include "native/cuda/kernels.h"
 
 namespace kvasir::cuda {
@@ -12,7 +13,8 @@ namespace {
 
 #define KVASIR_ENTRY(name, Op) \
   {#name, sizeof(Op), [](const void* argument) { cuda::name(*static_cast<const Op*>(argument)); }},
-constexpr KernelEntry kKernels[] = {KVASIR_CUDA_KERNELS(KVASIR_ENTRY) KVASIR_ENTRY(conformance, cuda::Conformance)};
+constexpr KernelEntry kKernels[] = {KVASIR_CUDA_KERNELS(KVASIR_ENTRY) KVASIR_HOPPER_KERNELS(KVASIR_ENTRY)
+                                        KVASIR_ENTRY(conformance, cuda::Conformance)};
 #undef KVASIR_ENTRY
 
 }  // namespace

@@ -75,9 +75,10 @@ void Stream::serve() {
   }
 }
 
-void Stream::run_kernel(const KernelEntry& kernel, const Launch& launch, const std::vector<unsigned char>& argument) {
+void Stream::run_kernel(const KernelEntry& kernel, const Launch& launch, const Argument& argument) {
   if (device->failure() != driver::kSuccess) return;
   ++device->counters.launches;
+  device->counters.wgmma_kernels += std::string_view(kernel.name).find("_wgmma_") != std::string_view::npos;
   std::string trouble;
   const bool fine = without_fault([&] {
     try {

@@ -18,6 +18,12 @@ namespace kvasir::simt::lookalike {
 
 class Stream;
 
+// A kernel's argument, which may want to lie as tensor maps do.
+struct alignas(64) ArgumentPart {
+  unsigned char bytes[64];
+};
+using Argument = std::vector<ArgumentPart>;
+
 // One piece of queued work; the arguments are in it.
 struct Operation {
   std::function<void(Stream&)> run;
@@ -67,7 +73,7 @@ class Stream {
   bool take_invalid() { return std::exchange(invalid_, false); }
 
   // On the stream's thread.
-  void run_kernel(const KernelEntry& kernel, const Launch& launch, const std::vector<unsigned char>& argument);
+  void run_kernel(const KernelEntry& kernel, const Launch& launch, const Argument& argument);
   Device* const device;
 
  private:

@@ -14,7 +14,7 @@ namespace {
 
 #if KVASIR_VECTORS
 
-constexpr int32_t kUnit = kGroup;                 // columns of y that come at once
+constexpr int32_t kUnit = kGroup;                // columns of y that come at once
 constexpr int32_t kPanels = kUnit / kPanelRows;  // of a weight in a unit
 
 bool fits(const Linear& op) {

@@ -37,8 +37,8 @@ void gemm(const Linear& op, const RowRange* rows, const Worker& worker);
 #define KVASIR_VECTORS 1
 #endif
 
-constexpr int32_t kStrip = 16;            // rows that the vector kernels take at a time
-constexpr int64_t kMostCols = 1 << 18;    // beyond it a few columns would not fit the scratch memory of gemm
+constexpr int32_t kStrip = 16;          // rows that the vector kernels take at a time
+constexpr int64_t kMostCols = 1 << 18;  // beyond it a few columns would not fit the scratch memory of gemm
 constexpr int64_t kMostGemvTokens = 8;
 
 // Tokens up to which unpacking in registers is cheaper than a panel (measured: bench/kernels/linear.cc).

@@ -9,8 +9,8 @@ namespace kvasir::cpu::KVASIR_ISA {
 KV_INLINE f32x16 silu(f32x16 x) { return div(x, add(set1(1.0f), exp(sub(set1(0.0f), x)))); }
 
 // Values [column, column + 32) of a row of y, from both halves of gate and up.
-KV_INLINE void write_gated(const Rows& y, int64_t row, int64_t column, f32x16 gate_low, f32x16 gate_high,
-                           f32x16 up_low, f32x16 up_high) {
+KV_INLINE void write_gated(const Rows& y, int64_t row, int64_t column, f32x16 gate_low, f32x16 gate_high, f32x16 up_low,
+                           f32x16 up_high) {
   const f32x16 low = mul(silu(gate_low), up_low), high = mul(silu(gate_high), up_high);
   if (y.dtype == Dtype::act8) {
     const int64_t group = column / kGroup;

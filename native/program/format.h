@@ -108,14 +108,14 @@ struct Segment {
 };
 struct Linear {
   int32_t x, y;
-  int32_t column;      // of y, where the first segment begins; the others follow without a gap
-  int32_t accumulate;  // 0 or 1
-  int32_t segments;    // 1 … kMaxSegments
+  int32_t column;                 // of y, where the first segment begins; the others follow without a gap
+  int32_t accumulate;             // 0 or 1
+  int32_t segments;               // 1 … kMaxSegments
   Segment segment[kMaxSegments];  // unused ones hold −1, 0
 };
 struct GatedLinear {
   int32_t x, y;
-  int32_t both;  // room for gate and up, [T, 2·F]
+  int32_t both;        // room for gate and up, [T, 2·F]
   Segment segment[2];  // gate, up
 };
 struct RopeTable {

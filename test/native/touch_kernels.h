@@ -157,7 +157,7 @@ inline void pool(const Pool& a, const Worker&) {
   for (int s = 0; s < a.sequences.count; ++s) a.slots[a.slot[s]].pooled.assign(a.x.dim, 1.0f);
 }
 
-inline const cpu::KernelTable kTouch = {"touch",    embed,   rms_norm,  quantize, linear, gated_linear,
-                                        rope_table, rope_kv, attention, swiglu,   add,    sample,       pool};
+inline const cpu::KernelTable kTouch = {"touch", embed,     rms_norm, quantize, linear, gated_linear, rope_table,
+                                        rope_kv, attention, swiglu,   add,      sample, pool};
 
 }  // namespace kvasir::touch

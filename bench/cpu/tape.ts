@@ -58,7 +58,7 @@ export function instructionsOf(tape: Int32Array): TapeInstruction[] {
     let cols = 0
     for (const [label, kind] of OPS[name]!.operands) {
       if (kind === 'write' && dim(tape[at]!)[SYMBOL_L] !== 0) instruction.rows = 'L'
-      if (name === 'linear' && /^w\d/.test(label) && tape[at]! >= 0) {
+      if (kind === 'weight' && /^(w\d|gate|up)$/.test(label) && tape[at]! >= 0) {
         const [rows, k] = shape(tape[at]!)
         members.push(rows)
         cols = k
@@ -66,7 +66,7 @@ export function instructionsOf(tape: Int32Array): TapeInstruction[] {
       }
       at += operandWords(kind)
     }
-    if (cols > 0) instruction.name = `linear ${cols} → ${members.join(' + ')}`
+    if (cols > 0) instruction.name = `${name} ${cols} → ${members.join(' + ')}`
     found.push(instruction)
   }
   return found

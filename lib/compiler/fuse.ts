@@ -2,7 +2,7 @@
 //
 //   q, k, v and gate, up     one linear into one buffer, where they read the same x in the same precision
 //   norm of heads, rope      into rope_kv, which also writes the KV cache
-//   silu · up                swiglu
+//   silu(gate) · up          gated_linear, where gate and up read the same x in the same precision; else swiglu
 //   h + linear(…)            linear that accumulates into the residual stream
 //   norm of chosen rows      rms_norm with a row index
 //   quantisation             into what produces the tensor, where nobody wants it in f32
@@ -70,7 +70,7 @@ class Fusion {
           this.attention(node, this.patterns.attention.get(node)!)
           break
         case 'mul':
-          this.emit('swiglu', read(this.groupValue(this.patterns.swiglu.get(node)!)), write(this.result(node.out)))
+          this.swiglu(this.patterns.swiglu.get(node)!, node.out)
           break
         case 'add':
           this.add(node)
@@ -144,7 +144,7 @@ class Fusion {
   private linear(node: NodeOf<'linear'>): void {
     const group = this.patterns.groups.get(node)
     if (group) {
-      if (node === group.members.at(-1)) this.linearGroup(group)
+      if (node === group.members.at(-1) && !this.gated(group)) this.linearGroup(group)
       return
     }
     const residual = this.patterns.residuals.get(node)
@@ -172,21 +172,43 @@ class Fusion {
     }
   }
 
+  /** Whether silu(gate) · up is one instruction. */
+  private gated(group: Group): boolean {
+    const [gate, up] = group.members
+    return [...this.patterns.swiglu.values()].includes(group) && this.alike(gate!, up!)
+  }
+
+  private swiglu(group: Group, out: Tensor): void {
+    const both = this.groupValue(group)
+    if (!this.gated(group)) {
+      this.emit('swiglu', read(both), write(this.result(out)))
+      return
+    }
+    const x = this.inputOf(group.members[0]!)
+    const y = this.result(out)
+    this.emit('gated_linear', read(x), write(y), write(both), ...group.members.flatMap((m) => this.segment(m)))
+  }
+
+  /** What a linear layer reads, in the precision of its weights. */
+  private inputOf({ x, weight }: NodeOf<'linear'>): Value {
+    return this.precision.quantised(weight.name) ? this.inAct8(x) : this.inF32(x)
+  }
+
+  private segment({ weight, bias }: NodeOf<'linear'>): Operand[] {
+    const need = this.precision.quantised(weight.name) ? 'quantised' : 'floats'
+    return [this.weights.use(weight, need), this.weights.use(bias, 'f32')]
+  }
+
   private alike(a: NodeOf<'linear'>, b: NodeOf<'linear'>): boolean {
     return a.x.id === b.x.id && this.precision.quantised(a.weight.name) === this.precision.quantised(b.weight.name)
   }
 
   private linearInto(y: Value, column: number, members: NodeOf<'linear'>[], accumulate = false): void {
-    const { x, weight } = members[0]!
-    const quantised = this.precision.quantised(weight.name)
-    const segments = members.flatMap((member) => [
-      this.weights.use(member.weight, quantised ? 'quantised' : 'floats'),
-      this.weights.use(member.bias, 'f32'),
-    ])
+    const segments = members.flatMap((member) => this.segment(member))
     while (segments.length < 2 * MAX_SEGMENTS) segments.push(NONE)
     this.emit(
       'linear',
-      read(quantised ? this.inAct8(x) : this.inF32(x)),
+      read(this.inputOf(members[0]!)),
       accumulate ? update(y) : write(y),
       integer(column),
       integer(accumulate),

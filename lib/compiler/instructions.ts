@@ -101,6 +101,10 @@ export const OPS = {
       ['y', 'update'],
     ],
   },
+  gated_linear: {
+    code: 13,
+    operands: [['x', 'read'], ['y', 'write'], ['both', 'write'], ...weight('gate', 'gate_bias', 'up', 'up_bias')],
+  },
   sample: { code: 10, operands: [['logits', 'update']] },
   pool: { code: 11, operands: [['x', 'read'], ...int('mean')] },
 } as const satisfies Record<string, { code: number; operands: readonly (readonly [string, OperandKind])[] }>

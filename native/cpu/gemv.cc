@@ -12,8 +12,6 @@
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
-constexpr int kTokens = 4;
-
 struct Column {
   const int8_t* q;
   const float* scale;
@@ -114,74 +112,72 @@ KVASIR_INLINE void dot_rows(const uint8_t* row, int64_t stride, int64_t blocks, 
   }
 }
 
-// Rows [begin, end) of a strip that starts at `first`, for tokens t … t + C − 1.
+// A strip times tokens t … t + C − 1.
 template <Dtype F, int C>
-void strip(const Linear& op, const Linear::Segment& segment, int32_t first, RowRange rows, int64_t t) {
-  const Weight& w = segment.w;
+void strip(const Rows& rows, const Weight& w, int32_t first, const uint8_t* next, int64_t t, float* sums,
+           int64_t stride) {
   Column columns[C];
   KVASIR_UNROLL
   for (int c = 0; c < C; ++c) {
-    const uint8_t* x = op.x.data + (t + c) * op.x.stride;
+    const uint8_t* x = rows.data + (t + c) * rows.stride;
     columns[c] = {reinterpret_cast<const int8_t*>(x), reinterpret_cast<const float*>(x + w.cols),
                   reinterpret_cast<const int32_t*>(x + w.cols + w.cols / 8)};
   }
-  for (int32_t from = first; from < first + kStrip; from += kRows) {
-    const uint8_t* row = w.data + from * w.row_bytes;
+  for (int32_t from = 0; from < kStrip; from += kRows) {
     Floats acc[C];
     KVASIR_UNROLL
     for (int c = 0; c < C; ++c) acc[c] = KV_SIMD(setzero_ps)();
-    dot_rows<F, C>(row, w.row_bytes, w.cols / (BlockOf<F>::kGroups * kGroup), columns, row + kStrip * w.row_bytes, acc);
+    dot_rows<F, C>(w.data + (first + from) * w.row_bytes, w.row_bytes, w.cols / (BlockOf<F>::kGroups * kGroup), columns,
+                   next + from * w.row_bytes, acc);
     KVASIR_UNROLL
-    for (int c = 0; c < C; ++c) {
-      float out[kRows];
-      KV_SIMD(storeu_ps)(out, acc[c]);
-      const int32_t begin = from < rows.begin ? rows.begin : from;
-      const int32_t end = from + kRows < rows.end ? from + kRows : rows.end;
-      if (begin < end) store_outputs(op, segment, t + c, begin, out + (begin - from), end - begin);
-    }
+    for (int c = 0; c < C; ++c) KV_SIMD(storeu_ps)(sums + c * stride + from, acc[c]);
   }
 }
 
-// The widest strip that `left` tokens fill, or the one that they are.
-template <Dtype F, int C>
-KVASIR_INLINE void strip_of(const Linear& op, const Linear::Segment& segment, int32_t first, RowRange rows, int64_t t,
-                            int64_t left) {
-  if (left >= C) return strip<F, C>(op, segment, first, rows, t);
-  if constexpr (C > 1) strip_of<F, C - 1>(op, segment, first, rows, t, left);
-}
-
-template <Dtype F>
-void gemv_of(const Linear& op, const Linear::Segment& segment, RowRange rows) {
-  for (int32_t r = rows.begin; r < rows.end; r += kStrip) {
-    // The last strip reaches back over rows that are already done rather than past the matrix.
-    const int32_t first = r + kStrip <= segment.w.rows ? r : segment.w.rows - kStrip;
-    const RowRange mine = {r, r + kStrip < rows.end ? r + kStrip : rows.end};
-    for (int64_t t = 0; t < op.x.rows; t += kTokens) {
-      strip_of<F, kTokens>(op, segment, first, mine, t, op.x.rows - t);
-    }
-  }
+// The widest strip that `count` tokens fill.
+template <Dtype F, int C = kGemvTokens>
+KVASIR_INLINE void strip_of(const Rows& x, const Weight& w, int32_t first, const uint8_t* next, int64_t t,
+                            int64_t count, float* sums, int64_t stride) {
+  if (count >= C) return strip<F, C>(x, w, first, next, t, sums, stride);
+  if constexpr (C > 1) strip_of<F, C - 1>(x, w, first, next, t, count, sums, stride);
 }
 
 }  // namespace
 
-void gemv(const Linear& op, const Linear::Segment& segment, RowRange rows) {
-  switch (segment.w.dtype) {
+void gemv_strip(const Rows& x, const Weight& w, int32_t first, const uint8_t* next, int64_t t, int64_t count,
+                float* sums, int64_t stride) {
+  switch (w.dtype) {
     case Dtype::q4_0:
-      return gemv_of<Dtype::q4_0>(op, segment, rows);
+      return strip_of<Dtype::q4_0>(x, w, first, next, t, count, sums, stride);
     case Dtype::q4_1:
-      return gemv_of<Dtype::q4_1>(op, segment, rows);
+      return strip_of<Dtype::q4_1>(x, w, first, next, t, count, sums, stride);
     case Dtype::q5_0:
-      return gemv_of<Dtype::q5_0>(op, segment, rows);
+      return strip_of<Dtype::q5_0>(x, w, first, next, t, count, sums, stride);
     case Dtype::q5_1:
-      return gemv_of<Dtype::q5_1>(op, segment, rows);
+      return strip_of<Dtype::q5_1>(x, w, first, next, t, count, sums, stride);
     case Dtype::q8_0:
-      return gemv_of<Dtype::q8_0>(op, segment, rows);
+      return strip_of<Dtype::q8_0>(x, w, first, next, t, count, sums, stride);
     case Dtype::q4_k:
-      return gemv_of<Dtype::q4_k>(op, segment, rows);
+      return strip_of<Dtype::q4_k>(x, w, first, next, t, count, sums, stride);
     case Dtype::q5_k:
-      return gemv_of<Dtype::q5_k>(op, segment, rows);
+      return strip_of<Dtype::q5_k>(x, w, first, next, t, count, sums, stride);
     default:
-      return gemv_of<Dtype::q6_k>(op, segment, rows);
+      return strip_of<Dtype::q6_k>(x, w, first, next, t, count, sums, stride);
+  }
+}
+
+void gemv(const Linear& op, const Linear::Segment& segment, RowRange rows) {
+  const Weight& w = segment.w;
+  for (int32_t r = rows.begin; r < rows.end; r += kStrip) {
+    // The last strip reaches back over rows that are already done rather than past the matrix.
+    const int32_t first = r + kStrip <= w.rows ? r : w.rows - kStrip;
+    const int32_t end = r + kStrip < rows.end ? r + kStrip : rows.end;
+    for (int64_t t = 0; t < op.x.rows; t += kGemvTokens) {
+      const int64_t count = op.x.rows - t < kGemvTokens ? op.x.rows - t : kGemvTokens;
+      float sums[kGemvTokens][kStrip];
+      gemv_strip(op.x, w, first, w.data + (first + kStrip) * w.row_bytes, t, count, sums[0], kStrip);
+      for (int64_t c = 0; c < count; ++c) store_outputs(op, segment, t + c, r, sums[c] + (r - first), end - r);
+    }
   }
 }
 

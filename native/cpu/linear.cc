@@ -7,8 +7,6 @@
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
-constexpr int64_t kMostGemvTokens = 8;
-
 int64_t units_of(const Weight& w, int64_t grain) { return (w.rows + grain - 1) / grain; }
 
 int32_t row_of(const Weight& w, int64_t unit, int64_t grain) {
@@ -17,11 +15,6 @@ int32_t row_of(const Weight& w, int64_t unit, int64_t grain) {
 }
 
 #if KVASIR_VECTORS
-
-// Tokens up to which unpacking in registers is cheaper than a panel (measured: bench/kernels/linear.cc).
-int64_t gemv_tokens(Dtype dtype) { return dtype == Dtype::q8_0 ? kMostGemvTokens : 4; }
-
-constexpr int64_t kMostCols = 1 << 18;  // beyond it a few columns would not fit the scratch memory
 
 void run(const Linear& op, RowRange* rows, const Worker& worker) {
   bool panels = false;
@@ -54,6 +47,7 @@ void run(const Linear& op, RowRange* rows, const Worker&) {
 }  // namespace
 
 void linear(const Linear& op, const Worker& worker) {
+  if (op.x.rows == 0) return;  // no row reaches the vocabulary
   // Whole panels where there are many tokens, else strips; all segments are one row of units.
   const int64_t grain = op.x.rows > kMostGemvTokens ? kPanelRows : kStrip;
   int64_t units = 0;

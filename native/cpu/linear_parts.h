@@ -22,6 +22,12 @@ void linear_float(const Linear& op, const Linear::Segment& segment, RowRange row
 // rows.
 void gemv(const Linear& op, const Linear::Segment& segment, RowRange rows);
 
+// One strip of it: sums[c][kStrip], c < count, of rows [first, first + kStrip) times tokens t + c, rows of sums `stride`
+// apart. At most kGemvTokens at once. `next` is the strip that is read next.
+constexpr int kGemvTokens = 4;
+void gemv_strip(const Rows& x, const Weight& w, int32_t first, const uint8_t* next, int64_t t, int64_t count,
+                float* sums, int64_t stride);
+
 // Quantised weights, many tokens: unpacks panels of rows into cache and multiplies them with tiles of columns. Takes
 // this thread's rows of all segments (an empty range for a segment without any), each of at least kStrip rows.
 void gemm(const Linear& op, const RowRange* rows, const Worker& worker);
@@ -31,7 +37,12 @@ void gemm(const Linear& op, const RowRange* rows, const Worker& worker);
 #define KVASIR_VECTORS 1
 #endif
 
-constexpr int32_t kStrip = 16;  // rows that the vector kernels take at a time
+constexpr int32_t kStrip = 16;          // rows that the vector kernels take at a time
+constexpr int64_t kMostCols = 1 << 18;  // beyond it a few columns would not fit the scratch memory of gemm
+constexpr int64_t kMostGemvTokens = 8;
+
+// Tokens up to which unpacking in registers is cheaper than a panel (measured: bench/kernels/linear.cc).
+static constexpr int64_t gemv_tokens(Dtype dtype) { return dtype == Dtype::q8_0 ? kMostGemvTokens : 4; }
 
 // What a format needs besides d: its values are d·(u − zero) or, with a minimum, d·u + m.
 struct Format {

@@ -1,13 +1,11 @@
 // swiglu and add. Reference: test/reference/rowwise.ts
 #include "native/cpu/kernels.h"
-#include "native/cpu/vec.h"
+#include "native/cpu/silu.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
 constexpr int kChunk = 256;  // columns that one thread takes at a time, so that a single row is shared too
-
-KV_INLINE f32x16 silu(f32x16 x) { return div(x, add(set1(1.0f), exp(sub(set1(0.0f), x)))); }
 
 // Calls body(row, first column, last column + 1) for this thread's chunks of [rows, columns].
 template <typename Body>
@@ -28,11 +26,8 @@ void swiglu(const SwiGlu& op, const Worker& worker) {
   over_chunks(op.y.rows, dim, worker, [&](int64_t row, int64_t begin, int64_t end) {
     const float *gate = op.x.f32(row), *up = gate + dim;
     if (quantised) {
-      for (int64_t j = begin; j < end; j += kGroup) {
-        const f32x16 low = mul(silu(load(gate + j)), load(up + j));
-        const f32x16 high = mul(silu(load(gate + j + kLanes)), load(up + j + kLanes));
-        quantize_group(low, high, op.y.q(row) + j, op.y.scale(row) + j / kGroup, op.y.sum(row) + j / kGroup);
-      }
+      for (int64_t j = begin; j < end; j += kGroup)
+        write_gated(op.y, row, j, load(gate + j), load(gate + j + kLanes), load(up + j), load(up + j + kLanes));
     } else {
       for (int64_t j = begin; j < end; j += kLanes) {
         const f32x16 product = mul(silu(load(gate + j, end - j)), load(up + j, end - j));

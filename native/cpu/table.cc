@@ -15,6 +15,7 @@ const KernelTable table = {
     .rms_norm = rms_norm,
     .quantize = quantize,
     .linear = linear,
+    .gated_linear = gated_linear,
     .rope_table = rope_table,
     .rope_kv = rope_kv,
     .attention = attention,

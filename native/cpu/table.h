@@ -20,6 +20,7 @@ struct KernelTable {
   void (*rms_norm)(const RmsNorm&, const Worker&);
   void (*quantize)(const Quantize&, const Worker&);
   void (*linear)(const Linear&, const Worker&);
+  void (*gated_linear)(const GatedLinear&, const Worker&);
   void (*rope_table)(const RopeTable&, const Worker&);
   void (*rope_kv)(const RopeKv&, const Worker&);
   void (*attention)(const Attention&, const Worker&);

@@ -26,6 +26,7 @@ struct OnThread {
   auto kernel_of(const RmsNorm&) const { return kernels.rms_norm; }
   auto kernel_of(const Quantize&) const { return kernels.quantize; }
   auto kernel_of(const Linear&) const { return kernels.linear; }
+  auto kernel_of(const GatedLinear&) const { return kernels.gated_linear; }
   auto kernel_of(const RopeTable&) const { return kernels.rope_table; }
   auto kernel_of(const RopeKv&) const { return kernels.rope_kv; }
   auto kernel_of(const Attention&) const { return kernels.attention; }

@@ -52,6 +52,14 @@ class TapeWalk {
   const float* vector(const tape::WeightRef& ref) const {
     return ref.index < 0 ? nullptr : reinterpret_cast<const float*>(weight(ref).data);
   }
+  template <typename Op>
+  void segments(const Op& op, int32_t count, int32_t column, Linear& args) const {
+    args.segments = count;
+    for (int i = 0; i < count; ++i) {
+      args.segment[i] = {.w = weight(op.segment[i].w), .bias = vector(op.segment[i].bias), .column = column};
+      column += args.segment[i].w.rows;
+    }
+  }
   int32_t layer(const tape::LayerRef& ref) const { return ref.index + iteration_ * ref.stride; }
 
   void call(const tape::Embed& op) {
@@ -71,12 +79,15 @@ class TapeWalk {
     args.x = rows(op.x);
     args.y = rows(op.y);
     args.accumulate = op.accumulate != 0;
-    args.segments = op.segments;
-    int32_t column = op.column;
-    for (int i = 0; i < op.segments; ++i) {
-      args.segment[i] = {.w = weight(op.segment[i].w), .bias = vector(op.segment[i].bias), .column = column};
-      column += args.segment[i].w.rows;
-    }
+    segments(op, op.segments, op.column, args);
+    run_(args);
+  }
+  void call(const tape::GatedLinear& op) {
+    GatedLinear args;
+    args.both.x = rows(op.x);
+    args.both.y = rows(op.both);
+    segments(op, 2, 0, args.both);
+    args.y = rows(op.y);
     run_(args);
   }
   void call(const tape::RopeTable& op) {

@@ -34,4 +34,12 @@ struct Linear {
   bool accumulate = false;  // add to what y holds (a residual stream)
 };
 
+// gated_linear: y = silu(gate) · up, where gate and up are the two segments of `both`: linear, then swiglu (rowwise.h), with
+// the bits of the two. A device may keep the products to itself, or write them to both.y and read them from there; what is
+// left in both.y means nothing.
+struct GatedLinear {
+  Linear both;  // [F, K] and [F, K]; both.y [T, 2·F] f32
+  Rows y;       // [T, F] f32 or act8
+};
+
 }  // namespace kvasir

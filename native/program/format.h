@@ -85,6 +85,7 @@ enum class Op : int32_t {
   sample = 10,
   pool = 11,
   repeat = 12,
+  gated_linear = 13,
 };
 
 // Operands, word for word. x, y, qkv, … are buffers.
@@ -102,14 +103,20 @@ struct RmsNorm {
 struct Quantize {
   int32_t x, y;
 };
+struct Segment {
+  WeightRef w, bias;
+};
 struct Linear {
   int32_t x, y;
-  int32_t column;      // of y, where the first segment begins; the others follow without a gap
-  int32_t accumulate;  // 0 or 1
-  int32_t segments;    // 1 … kMaxSegments
-  struct {
-    WeightRef w, bias;
-  } segment[kMaxSegments];  // unused ones hold −1, 0
+  int32_t column;                 // of y, where the first segment begins; the others follow without a gap
+  int32_t accumulate;             // 0 or 1
+  int32_t segments;               // 1 … kMaxSegments
+  Segment segment[kMaxSegments];  // unused ones hold −1, 0
+};
+struct GatedLinear {
+  int32_t x, y;
+  int32_t both;        // room for gate and up, [T, 2·F]
+  Segment segment[2];  // gate, up
 };
 struct RopeTable {
   WeightRef inv_freq;
@@ -159,6 +166,8 @@ constexpr int32_t operand_words(int32_t op) {
       return sizeof(Quantize) / w;
     case Op::linear:
       return sizeof(Linear) / w;
+    case Op::gated_linear:
+      return sizeof(GatedLinear) / w;
     case Op::rope_table:
       return sizeof(RopeTable) / w;
     case Op::rope_kv:

@@ -110,6 +110,8 @@ void visit(const int32_t* word, Handle handle) {
       return handle(operands_at<tape::Quantize>(word));
     case tape::Op::linear:
       return handle(operands_at<tape::Linear>(word));
+    case tape::Op::gated_linear:
+      return handle(operands_at<tape::GatedLinear>(word));
     case tape::Op::rope_table:
       return handle(operands_at<tape::RopeTable>(word));
     case tape::Op::rope_kv:

@@ -209,6 +209,16 @@ class Verifier {
     same_rows(x, y);
   }
 
+  // As linear and swiglu, but all at once, and a device may keep `both` to itself.
+  void check(const GatedLinear& op) {
+    check(Linear{op.x, op.both, 0, 0, 2, {op.segment[0], op.segment[1]}});
+    check(SwiGlu{op.both, op.y});
+    const int32_t columns = buffer(op.y).columns, rows = weight(op.segment[0].w).rows;
+    require(rows == columns, at_, "gate has ", rows, " rows, y ", columns, " columns");
+    require(contents_.apart(op.x, op.y), at_, "buffer ", op.y, " is written over buffer ", op.x, ", which is read");
+    contents_.drop(op.both);
+  }
+
   void check(const RopeTable& op) {
     positive(op.scale);
     const auto& y = write_f32(op.y, {});

@@ -36,7 +36,7 @@ describe('compile', () => {
     for (const num_hidden_layers of [2, 30]) {
       const items = roll(fusedModel({ num_hidden_layers }))
       expect(items.map(({ op }) => op).join(' ')).toBe('rope_table embed repeat rms_norm linear sample')
-      expect(items[2]).toMatchObject({ count: num_hidden_layers, body: { length: 9 } })
+      expect(items[2]).toMatchObject({ count: num_hidden_layers, body: { length: 8 } })
     }
   })
 

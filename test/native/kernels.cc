@@ -102,6 +102,17 @@ Call linear(const cpu::KernelTable& table, const Args& args) {
   return with(table.linear, op);
 }
 
+Call gated_linear(const cpu::KernelTable& table, const Args& args) {
+  GatedLinear op;
+  op.both.x = args.rows("x");
+  op.both.y = args.rows("both");
+  op.both.segments = 2;
+  op.both.segment[0] = {args.weight("gate"), args.f32s("gateBias"), 0};
+  op.both.segment[1] = {args.weight("up"), args.f32s("upBias"), op.both.segment[0].w.rows};
+  op.y = args.rows("y");
+  return with(table.gated_linear, op);
+}
+
 Call attention(const cpu::KernelTable& table, const Args& args, StepSequences sequences) {
   Attention op;
   op.sequences = sequences;
@@ -183,6 +194,7 @@ double run_op(const std::string& name, const Args& args, const cpu::KernelTable&
   if (name == "rms_norm") call = rms_norm(table, args);
   if (name == "quantize") call = with(table.quantize, Quantize{args.rows("x"), args.rows("y")});
   if (name == "linear") call = linear(table, args);
+  if (name == "gated_linear") call = gated_linear(table, args);
   if (name == "swiglu") call = with(table.swiglu, SwiGlu{args.rows("x"), args.rows("y")});
   if (name == "add") call = with(table.add, Add{args.rows("x"), args.rows("y")});
   if (name == "rope_table")

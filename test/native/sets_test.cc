@@ -120,6 +120,17 @@ void linear(const Table& table, int threads, Random& random, Output& out) {
       op.y = y.rows;
       call(table.linear, op, threads);
       out.add(y.rows);
+      // The same weights as gate and, a few rows on, as up.
+      const Matrix both(Dtype::f32, tokens, 64), gated(Dtype::act8, tokens, 32);
+      GatedLinear gate_up{op, gated.rows};
+      gate_up.both.y = both.rows;
+      gate_up.both.segments = 2;
+      gate_up.both.segment[0].w.rows = 32;
+      gate_up.both.segment[1] = gate_up.both.segment[0];
+      gate_up.both.segment[1].w.data += 21 * op.segment[0].w.row_bytes;
+      gate_up.both.segment[1].column = 32;
+      call(table.gated_linear, gate_up, threads);
+      out.add(gated.rows);
     }
   }
 }

@@ -95,6 +95,18 @@ inline void linear(const Linear& a, const Worker&) {
     for (int r = 0; r < a.y.rows; ++r) std::memset(a.y.f32(r) + column, 1, w.rows * sizeof(float));
   }
 }
+inline void gated_linear(const GatedLinear& a, const Worker&) {
+  note("gated_linear", show(a.both.x), show(a.y));
+  see(a.both.x);
+  for (int i = 0; i < 2; ++i) {
+    const auto& [w, bias, column] = a.both.segment[i];
+    note(" ", show_weight(w.data), show_weight(bias), " ", column);
+    for (int r = 0; r < w.rows; ++r) look(w.data + r * w.row_bytes, row_bytes(w.dtype, a.both.x.dim));
+    see_vector(bias, w.rows);
+  }
+  fill(a.both.y);
+  fill(a.y);
+}
 inline void rope_table(const RopeTable& a, const Worker&) {
   note("rope_table", show_weight(a.inv_freq), " ", a.scale, show(a.y));
   look(a.sequences.of_token, a.y.rows);
@@ -145,7 +157,7 @@ inline void pool(const Pool& a, const Worker&) {
   for (int s = 0; s < a.sequences.count; ++s) a.slots[a.slot[s]].pooled.assign(a.x.dim, 1.0f);
 }
 
-inline const cpu::KernelTable kTouch = {"touch", embed,     rms_norm, quantize, linear, rope_table,
+inline const cpu::KernelTable kTouch = {"touch", embed,     rms_norm, quantize, linear, gated_linear, rope_table,
                                         rope_kv, attention, swiglu,   add,      sample, pool};
 
 }  // namespace kvasir::touch

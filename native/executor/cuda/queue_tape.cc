@@ -18,6 +18,10 @@ struct OnStream {
     queue_op(with_boxes(op, card.facts, [this](const Boxes& boxes) { return card.context.encode(boxes); }), card);
   }
   void operator()(const Attention& op) const { queue_op(plan_attention(op, extent, card.facts), card); }
+  void operator()(const GatedLinear& op) const {
+    queue_op(op.both, card);
+    queue_op(SwiGlu{.x = op.both.y, .y = op.y}, card);
+  }
   // The two whose state is the slots' and not the step's.
   void operator()(const Sample& op) const {
     queue_op(DeviceSample{.logits = op.logits,

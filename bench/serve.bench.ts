@@ -3,9 +3,11 @@
 //
 //   - every stream's text is that of the request alone with the same seed (design law 3), and every page comes back;
 //   - throughput over HTTP against the engine's own, in the same rounds;
-//   - how late the server's event loop was, and how long the device waited for a step.
+//   - how late the server's event loop was, and how long the device waited for a step;
+//   - what a token costs on the server's JavaScript thread, and in the client, which shares the cores.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,7 +15,7 @@ import { parseArgs } from 'node:util'
 import { type Llm, load } from 'kvasir'
 import { serve } from 'kvasir/server'
 import { check, digits, interleave, main, printResult, printTable, ROOT, show, spread } from './harness.ts'
-import type { ClientAnswer, ClientCall } from './serve/client.ts'
+import type { ClientCall, ClientReply } from './serve/client.ts'
 
 const PROMPTS = ['Tell me of the sea.', 'What is a fjord?', 'Count from one to fifty.', 'Why do people sail?']
 
@@ -40,10 +42,10 @@ main(async () => {
   }))
 
   const client = fork(join(ROOT, 'build/bench/serve/client.js'), [server.url], { serialization: 'advanced' })
-  const ask = async (): Promise<ClientAnswer[]> => {
+  const ask = async (): Promise<ClientReply> => {
     client.send(calls satisfies ClientCall[])
-    const [answers] = await once(client, 'message')
-    return answers
+    const [reply] = await once(client, 'message')
+    return reply
   }
 
   const alone = await expected(llm, calls)
@@ -52,17 +54,20 @@ main(async () => {
   }
   const late = monitorEventLoopDelay({ resolution: 1 })
   const rate = (ms: number) => ({ tokens_per_second: (streams * tokens) / (ms / 1000) })
+  const perToken = (ms: number) => (1000 * ms) / (streams * tokens)
   const samples = await interleave(
     [
       {
         name: 'library',
         async run() {
           const begin = performance.now()
+          const js = threadMs()
           const idle = idleShare(llm, streams)
           const answers = await Promise.all(calls.map((call) => chat(llm, call)))
           const ms = performance.now() - begin
+          const jsMs = threadMs() - js
           check256(answers.map(({ text }) => text))
-          return { ...rate(ms), idle_share: await idle }
+          return { ...rate(ms), idle_share: await idle, js_us: perToken(jsMs) }
         },
       },
       {
@@ -70,9 +75,11 @@ main(async () => {
         async run(round) {
           if (round > 0) late.enable()
           const begin = performance.now()
+          const js = threadMs()
           const idle = idleShare(llm, streams)
-          const answers = await ask()
+          const { answers, cpuMs } = await ask()
           const ms = performance.now() - begin
+          const jsMs = threadMs() - js
           late.disable()
           check256(answers.map(({ text }) => text))
           const ttft = spread(answers.map(({ firstMs }) => firstMs))
@@ -80,6 +87,8 @@ main(async () => {
             ...rate(ms),
             ttft_p50_ms: ttft.median,
             idle_share: await idle,
+            js_us: perToken(jsMs),
+            client_us: perToken(cpuMs),
             chunks: answers.reduce((sum, { chunks }) => sum + chunks, 0),
           }
         },
@@ -113,6 +122,9 @@ main(async () => {
       ['HTTP against the library', `${digits((100 * http.median) / library.median)} %`],
       ['first token over HTTP, median ms', show(of('http', 'ttft_p50_ms'))],
       ['device idle', `${digits(100 * of('http', 'idle_share').median)} %`],
+      ['JavaScript thread, µs of processor a token', show(of('http', 'js_us'))],
+      ['… with the library alone', show(of('library', 'js_us'))],
+      ['client, µs of processor a token', show(of('http', 'client_us'))],
       ['event loop late, p50 and p99 ms', `${digits(p50)} ${digits(p99)}`],
     ],
   )
@@ -124,6 +136,9 @@ main(async () => {
       http_tokens_per_second: http.median,
       http_share: http.median / library.median,
       device_idle_share: of('http', 'idle_share').median,
+      js_us_per_token: of('http', 'js_us').median,
+      library_js_us_per_token: of('library', 'js_us').median,
+      client_us_per_token: of('http', 'client_us').median,
       loop_late_p99_ms: p99,
     },
     isa,
@@ -133,7 +148,7 @@ main(async () => {
 /** The share of the time with all streams running in which the device computed nothing. */
 async function idleShare(llm: Llm, streams: number): Promise<number> {
   const at = async (full: boolean) => {
-    while ((llm.stats().running === streams) !== full) await sleep(1)
+    while ((llm.stats().running === streams) !== full) await sleep(20)
     // A step's time is counted when it ends, so we look just then.
     const { steps } = llm.stats()
     while (llm.stats().steps === steps) await sleep(1)
@@ -142,6 +157,12 @@ async function idleShare(llm: Llm, streams: number): Promise<number> {
   const begin = await at(true)
   const end = await at(false)
   return 1 - (end.busy - begin.busy) / (end.time - begin.time)
+}
+
+/** Milliseconds that this thread has had a processor. */
+function threadMs(): number {
+  if (process.platform !== 'linux') return performance.eventLoopUtilization().active
+  return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'latin1').split(' ')[0]) / 1e6
 }
 
 const optionsOf = ({ seed, tokens }: ClientCall) => ({

@@ -13,6 +13,12 @@ export interface ClientAnswer {
   firstMs: number
 }
 
+export interface ClientReply {
+  answers: ClientAnswer[]
+  /** Of the processor, by this process. */
+  cpuMs: number
+}
+
 const client = new OpenAI({ baseURL: `${process.argv[2]}/v1`, apiKey: 'none', maxRetries: 0 })
 
 async function ask({ content, seed, tokens }: ClientCall): Promise<ClientAnswer> {
@@ -35,6 +41,10 @@ async function ask({ content, seed, tokens }: ClientCall): Promise<ClientAnswer>
 }
 
 process.on('message', (calls: ClientCall[]) => {
-  void Promise.all(calls.map(ask)).then((answers) => process.send!(answers))
+  const begin = process.cpuUsage()
+  void Promise.all(calls.map(ask)).then((answers) => {
+    const { user, system } = process.cpuUsage(begin)
+    process.send!({ answers, cpuMs: (user + system) / 1000 } satisfies ClientReply)
+  })
 })
 process.on('disconnect', () => process.exit())

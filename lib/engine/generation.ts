@@ -13,6 +13,14 @@ export interface Lane<R> {
   cancel(request: R, error?: unknown): void
 }
 
+/** The pieces of a generation one by one, with no promise between them. */
+export interface PieceReader {
+  /** The next piece; undefined while there is none. */
+  take(): Piece | undefined
+  /** True when no more pieces come. Throws what the generation has failed with. */
+  over(): boolean
+}
+
 /** Makes the request, once its options are checked and its prompt is tokenised. */
 export type Prepare<R> = (listener: Listener, createdAt: number) => Promise<R>
 
@@ -30,6 +38,7 @@ export class Generation<R = unknown> implements PromiseLike<Answer>, AsyncIterab
   private error: unknown
   private over = false
   private waiting: (() => void)[] = []
+  private readonly readers: (() => void)[] = []
   private promise: Promise<Answer> | undefined
   private unlisten = () => {}
 
@@ -89,6 +98,23 @@ export class Generation<R = unknown> implements PromiseLike<Answer>, AsyncIterab
     if (!this.answer) throw this.error
   }
 
+  /** For who has hundreds of them: `changed` is called whenever there is a piece to take, and at the end. */
+  reader(changed: () => void): PieceReader {
+    let next = 0
+    this.readers.push(changed)
+    return {
+      take: () => {
+        if (next >= this.pieces.length) return undefined
+        this.read = Math.max(this.read, next + 1)
+        return this.pieces[next++]
+      },
+      over: () => {
+        if (this.over && !this.answer) throw this.error
+        return this.over && next >= this.pieces.length
+      },
+    }
+  }
+
   private async begin(prepare: Prepare<R>, listener: Listener, signal: AbortSignal | undefined): Promise<void> {
     try {
       if (signalOf(signal)?.aborted) throw aborted(signal!)
@@ -139,9 +165,11 @@ export class Generation<R = unknown> implements PromiseLike<Answer>, AsyncIterab
   }
 
   private notify(): void {
+    if (this.waiting.length === 0 && this.readers.length === 0) return
     const waiting = this.waiting
     this.waiting = []
     for (const resume of waiting) resume()
+    for (const changed of this.readers) changed()
   }
 }
 

@@ -20,6 +20,12 @@ export class Pace {
     return new Promise((resolve) => this.waiting.push(resolve))
   }
 
+  /** Calls `task` in the next turn of the event loop that has room for it: never at once. */
+  run(task: () => void): void {
+    this.arm()
+    this.waiting.push(task)
+  }
+
   private arm(): void {
     if (this.armed) return
     this.armed = true

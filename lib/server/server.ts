@@ -30,7 +30,7 @@ export class Server {
       tenants: new Tenants(checked.tenants),
       metrics: new Metrics(llm, checked.names[0]!),
       logger: checked.logger,
-      pace: new Pace(24),
+      pace: new Pace(12),
       starts: new Pace(2),
       created: Math.floor(Date.now() / 1000),
       routeOf: (path) => (paths.has(path) ? path : path.startsWith('/v1/models/') ? '/v1/models/:id' : 'other'),

@@ -1,7 +1,16 @@
 // Server-sent events, written straight to the socket: a stream of tokens has no use for the copies and promises of a
 // ReadableStream. A client that reads slowly holds up nobody but itself, and one that does not read at all is left.
+import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Ctx } from './shared.ts'
+
+/** The JSON of `event(text)`, put together once: what is left for each text is the text. */
+export function textTemplate(event: (text: string) => object): (text: string) => string {
+  const mark = randomUUID()
+  const [before, after, ...more] = JSON.stringify(event(mark)).split(JSON.stringify(mark)) as [string, string]
+  if (after === undefined || more.length > 0) return (text) => JSON.stringify(event(text))
+  return (text) => before + JSON.stringify(text) + after
+}
 
 export class EventStream {
   private readonly outgoing: ServerResponse

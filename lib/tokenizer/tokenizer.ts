@@ -3,15 +3,17 @@
 import { fromNative } from '../errors.ts'
 import { type NativeFile, type NativeTokenizer, native, type TokenizerSource } from '../native.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
-import { Detokenizer } from './detokenizer.ts'
+import { Detokenizer, TokenTexts } from './detokenizer.ts'
 import { MARKS } from './marks.ts'
 
 export class Tokenizer {
   readonly #native: NativeTokenizer
+  readonly #texts: TokenTexts
   #marks: ReadonlySet<number> | undefined
 
   constructor(tokenizer: NativeTokenizer) {
     this.#native = tokenizer
+    this.#texts = new TokenTexts(tokenizer)
   }
 
   /** What the addon knows it as. */
@@ -67,7 +69,7 @@ export class Tokenizer {
 
   /** Turns ids into text one by one. marks: with the control tokens that give an answer its form. */
   detokenizer(marks = false): Detokenizer {
-    return new Detokenizer(this.#native, marks ? this.marks() : undefined)
+    return new Detokenizer(this.#texts, marks ? this.marks() : undefined)
   }
 
   private marks(): ReadonlySet<number> {

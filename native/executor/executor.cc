@@ -112,6 +112,11 @@ void Executor::serve() {
   if (options_.background) lower_priority();
   std::unique_lock lock(mutex_);
   while (true) {
+    if (outcome_ && queue_.empty()) {
+      lock.unlock();
+      tell();
+      lock.lock();
+    }
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (stopping_) return;
     Job job = std::move(queue_.front());
@@ -134,21 +139,30 @@ void Executor::serve() {
       continue;
     }
     const auto begin = std::chrono::steady_clock::now();
-    std::vector<int32_t> result;
+    std::vector<int32_t> words;
     std::optional<Error> error;
     try {
-      result = run(job.words);
+      words = run(job.words);
     } catch (const Error& known) {
       error = known;
     } catch (const std::exception& other) {
       error = Error("KV_NATIVE", other.what());
     }
     const std::chrono::duration<double, std::milli> busy = std::chrono::steady_clock::now() - begin;
-    job.done(std::move(result), std::move(error));
+    tell();  // of the step before, where this one could not begin
+    outcome_ = {std::move(job.done), std::move(words), std::move(error)};
     lock.lock();
     ++stats_.steps;
     stats_.busy_ms += busy.count();
   }
+}
+
+// Whoever is told wakes up, often on this core: so a step that waits begins first, and the other threads compute meanwhile.
+void Executor::tell() {
+  if (!outcome_) return;
+  Outcome outcome = std::move(*outcome_);
+  outcome_.reset();
+  outcome.done(std::move(outcome.words), std::move(outcome.error));
 }
 
 std::shared_ptr<const Program> Executor::program_of(const std::vector<int32_t>& words) {
@@ -189,7 +203,10 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
                              .attention = attention_.data(),
                              .kernels = kernels_,
                              .profile = profile_ && words[0] == 0 ? &*profile_ : nullptr};
-  team_->run([&](const Worker& worker) { run_tape(program, bindings, inputs, worker); });
+  team_->run([&](const Worker& worker) {
+    if (worker.index == 0) tell();
+    run_tape(program, bindings, inputs, worker);
+  });
   return result_words(buffers_, program, slots_);
 }
 

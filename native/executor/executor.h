@@ -54,7 +54,14 @@ class Executor final : public Device {
     Done done;
   };
 
+  struct Outcome {  // of a step that has run and was not told yet
+    Done done;
+    std::vector<int32_t> words;
+    std::optional<Error> error;
+  };
+
   void serve();
+  void tell();
   std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
   void copy_page(int from, int to);
@@ -71,6 +78,7 @@ class Executor final : public Device {
   std::vector<SequenceSlot> slots_;
   std::vector<int32_t> last_sampled_;
   StepBuffers buffers_;
+  std::optional<Outcome> outcome_;
   std::unique_ptr<ThreadTeam> team_;
   std::optional<Profile> profile_;
 

@@ -9,7 +9,7 @@ import { type Call, converse, messageOf, type Reader } from '../conversation.ts'
 import { chatLogprobs } from '../logprobs.ts'
 import { type ChatRequest, chatRequest } from '../schemas/chat.ts'
 import { type Ctx, type Env, type Model, type Shared, servedName } from '../shared.ts'
-import type { EventStream } from '../sse.ts'
+import { type EventStream, textTemplate } from '../sse.ts'
 import { streamed } from '../streamed.ts'
 import { choicesOf, reasoningTokens, usageOf } from '../usage.ts'
 import { begin, type Work } from '../work.ts'
@@ -79,7 +79,7 @@ interface Streaming {
 }
 
 function stream(c: Ctx, shared: Shared, { head, request, call, work }: Streaming): Promise<Response> {
-  return streamed(c, shared, call.generation, async (events, pieces) => {
+  return streamed(c, shared, [call.generation], async (events, pieces) => {
     const counted = request.stream_options?.include_usage === true
     const choices = Array.from(
       { length: request.n ?? 1 },
@@ -87,7 +87,7 @@ function stream(c: Ctx, shared: Shared, { head, request, call, work }: Streaming
         new ChoiceStream(shared.llm, events, { ...head, object: 'chat.completion.chunk' }, call, index, counted),
     )
     for (const choice of choices) await choice.send({ role: 'assistant', content: '' })
-    for await (const { index = 0, text, logprobs } of pieces) await choices[index]!.push(text, logprobs)
+    await pieces.each(({ index = 0, text, logprobs }) => choices[index]!.push(text, logprobs))
     const answer = await call.generation
     work.answered(answer)
     for (const { index, finishReason } of choicesOf(answer)) await choices[index]!.end(finishReason)
@@ -104,6 +104,7 @@ function stream(c: Ctx, shared: Shared, { head, request, call, work }: Streaming
 class ChoiceStream {
   thought = false
   private readonly reader: Reader
+  private readonly content: (text: string) => string // the event of a piece of text
   private calls = 0
   private logprobs: TokenLogprob[] | undefined // of tokens whose text is held back
 
@@ -116,6 +117,7 @@ class ChoiceStream {
     private readonly counted: boolean,
   ) {
     this.reader = call.reader()
+    this.content = textTemplate((content) => this.event({ content }))
   }
 
   push(text: string, logprobs?: TokenLogprob[]): Promise<void> | undefined {
@@ -131,18 +133,23 @@ class ChoiceStream {
   send(delta: object, finish_reason: string | null = null): Promise<void> | undefined {
     const logprobs = logprobsOf(this.llm, this.logprobs)
     this.logprobs = undefined
-    return this.events.send({
+    return this.events.send(this.event(delta, logprobs, finish_reason))
+  }
+
+  private event(delta: object, logprobs: object | null = null, finish_reason: string | null = null): object {
+    return {
       ...this.head,
       choices: [{ index: this.index, delta, logprobs, finish_reason }],
       ...(this.counted && { usage: null }),
-    })
+    }
   }
 
   private parts(parts: AnswerPart[]): Promise<void> | undefined {
     let room: Promise<void> | undefined
     for (const part of parts) {
       this.thought ||= part.type === 'reasoning'
-      room = this.send(this.delta(part)) ?? room
+      const plain = part.type === 'text' && !this.logprobs
+      room = (plain ? this.events.send(this.content(part.text)) : this.send(this.delta(part))) ?? room
     }
     return room
   }

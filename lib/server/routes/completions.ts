@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto'
 import type { Hono } from 'hono'
 import type { Piece } from '../../engine/answer.ts'
 import type { GenerateOptions, Prompt } from '../../engine/types.ts'
+import { allOf } from '../all-of.ts'
 import { body } from '../body.ts'
 import { invalid } from '../errors.ts'
 import { CompletionLogprobs } from '../logprobs.ts'
-import { allOf, merged } from '../merged.ts'
 import { type CompletionRequest, completionRequest } from '../schemas/completion.ts'
 import { formatOf } from '../schemas/format.ts'
 import { promptList } from '../schemas/prompt.ts'
@@ -51,7 +51,7 @@ export function completions(app: Hono<Env>, shared: Shared): void {
       })
     }
 
-    return streamed(c, shared, merged(generations), async (events, pieces) => {
+    return streamed(c, shared, generations, async (events, pieces) => {
       const counted = request.stream_options?.include_usage === true
       const logprobs = Array.from({ length: prompts.length * n }, () => new CompletionLogprobs(shared.llm))
       const send = (index: number, text: string, piece?: Piece, finish_reason: string | null = null) =>
@@ -64,7 +64,7 @@ export function completions(app: Hono<Env>, shared: Shared): void {
         })
       for (const [index, echo] of echoes.flatMap((echo) => Array<string>(n).fill(echo)).entries())
         if (echo) await send(index, echo)
-      for await (const { from, piece } of pieces) await send(from * n + (piece.index ?? 0), piece.text, piece)
+      await pieces.each((piece, from) => send(from * n + (piece.index ?? 0), piece.text, piece))
       const answers = await Promise.all(generations)
       for (const [at, answer] of answers.entries()) {
         work.answered(answer)

@@ -30,7 +30,7 @@ export function responses(app: Hono<Env>, shared: Shared): void {
       return c.json({ ...head, ...ending(shared.llm, answer, output), output: output.items })
     }
 
-    return streamed(c, shared, call.generation, async (events, pieces) => {
+    return streamed(c, shared, [call.generation], async (events, pieces) => {
       let sequence_number = 0
       const emit: Emit = (type, fields) => events.send({ type, sequence_number: sequence_number++, ...fields }, type)
       const output = new ResponseOutput(shared.llm, call.callId, emit)
@@ -38,7 +38,7 @@ export function responses(app: Hono<Env>, shared: Shared): void {
         await emit('response.created', { response: head })
         await emit('response.in_progress', { response: head })
         const reader = call.reader()
-        for await (const { text, logprobs } of pieces) await output.push(reader.push(text), logprobs)
+        await pieces.each(({ text, logprobs }) => output.push(reader.push(text), logprobs))
         const answer = await call.generation
         work.answered(answer)
         await output.push(reader.end())

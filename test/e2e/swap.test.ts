@@ -1,8 +1,9 @@
 // Swap on the real model: sequences give way to one another all the time, go on with copies of their pages, from memory
-// and from a file, and every token and logprob is the one that it is alone.
+// and from a file, and every token and logprob is the one that it is alone; when a copy fails, too.
 import { statfsSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Llm, type LoadOptions, load, type SwapStats } from '../../lib/index.ts'
+import { type ExecutorOptions, type NativeExecutor, native } from '../../lib/native.ts'
 import { testModel } from '../support/model.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
@@ -72,6 +73,52 @@ describe('answers are those that they are alone', () => {
     const recomputed = await together({ swap: false, kv: 'f16' })
     expect(await together({ swap: { bytes: 64 * 2 ** 20 }, kv: 'f16' })).toEqual(recomputed)
     expect(swapped.inPages).toBeGreaterThan(0)
+  })
+})
+
+describe('a device', () => {
+  /** A model and its device, which load() does not show. */
+  async function open(options: LoadOptions): Promise<{ llm: Llm; device: NativeExecutor }> {
+    const addon = native()
+    const { createExecutor } = addon
+    let device: NativeExecutor | undefined
+    Object.assign(addon, {
+      createExecutor: (options: ExecutorOptions) => {
+        device = createExecutor.call(addon, options)
+        return device
+      },
+    })
+    const llm = await load(model, { context: 256, threads: 2, pages: 12, maxSequences: 8, ...options })
+    Object.assign(addon, { createExecutor })
+    return { llm, device: device! }
+  }
+
+  it.each([{ bytes: 4 * 391_680 }, { bytes: 4 * 391_680, folder }])('copies out and in: %j', async (swap) => {
+    const { llm, device } = await open({ swap })
+    await one(llm, prompts[0]!, 1, 4)
+    const ms = await device.swap(Int32Array.of(0, 12, 1, 13, 12, 5, 13, 6))
+    expect(ms).toBeGreaterThan(0)
+    for (const bad of [[0], [0, 1], [12, 13], [0, 16], [-1, 12], [12, -1], [16, 0]])
+      expect(() => device.swap(Int32Array.from(bad))).toThrow(/swap:/)
+    await llm.dispose()
+  })
+
+  it('says that it has no room', async () => {
+    const { llm, device } = await open({})
+    expect(() => device.swap(Int32Array.of(0, 12))).toThrow(/made without room for it/)
+    await llm.dispose()
+  })
+
+  it('copies no more after a copy that failed, and every answer is right all the same', async () => {
+    const { llm, device } = await open({ swap: { bytes: 64 * 2 ** 20, folder } })
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    await expect(device.swap(Int32Array.of(20, 0))).rejects.toMatchObject({ code: 'KV_DISK' }) // nothing was written there
+    await expect(device.swap(Int32Array.of(0, 12))).rejects.toMatchObject({ code: 'KV_DISK' })
+    for (let i = 0; i < 3; i++) await one(llm, [900 + i, ...prompts[0]!], 1, 8)
+    expect(await Promise.all(prompts.map((prompt, i) => one(llm, prompt, i)))).toEqual(alone)
+    expect(llm.stats()).toMatchObject({ freePages: 12, swap: { failed: true, heldPages: 0, inPages: 0 } })
+    expect((await warned).message).toMatch(/swap is off from now on: cannot read from the swap file: it is short/)
+    await llm.dispose()
   })
 })
 

@@ -92,6 +92,7 @@ export class Engine {
     const { policy, capacity } = this.scheduler
     return {
       queue: () => ({ running: byClass(this.scheduler.running), waiting: byClass(policy.waiting()) }),
+      pageCount: this.pages,
       pages: (states) => capacity.blocks.states(states),
       close: this.observers.add(observer),
     }

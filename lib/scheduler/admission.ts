@@ -67,7 +67,10 @@ export class Admission<S extends Scheduled> {
         capacity.takeSlot(one)
         this.opened.push(one)
       }
-    if (back) this.loading!.begin(seq, back.nodes, pagesFor(seq.computed), back.tokens)
+    if (back) {
+      policy.serves(seq, back.tokens - seq.computed) // what comes back counts like what is computed again
+      this.loading!.begin(seq, back.nodes, pagesFor(seq.computed), back.tokens)
+    }
     return count
   }
 

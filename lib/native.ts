@@ -94,6 +94,8 @@ export interface ExecutorOptions {
   headDim: number
   weights: NativeWeights
   programs: NativeProgram[]
+  /** Room for pages outside the KV cache: in memory, or in a file in `folder`. */
+  swap?: { pages: number; folder?: string | undefined } | undefined
   /** 'normal' or 'background' (lower priority of the worker threads). */
   priority: string
 }
@@ -133,6 +135,11 @@ export interface NativeExecutor {
   submit(step: Int32Array): Promise<Int32Array>
   /** The memory of these pages of the KV cache goes back to the system, after the steps already submitted. */
   release(pages: Int32Array): void
+  /**
+   * Copies pages out of the KV cache or back: from, to, …; numbers from `pages` on are places outside. Done in order with
+   * the steps; resolves with the milliseconds that it took. After one that failed all fail.
+   */
+  swap(copies: Int32Array): Promise<number>
   /** Makes one more program for the steps to come, on the same weights; returns its number. */
   addProgram(program: NativeProgram): number
   /** Waits for what is queued, stops the threads, gives the memory back. */

@@ -65,6 +65,12 @@ export class BlockTable {
     return this.pages.subarray(0, this.count)
   }
 
+  /** The page that token `start` is written to, when nobody but this table and the prefix tree has it; else −1. */
+  keptAt(blocks: BlockAllocator, start: number): number {
+    const page = this.writesShared(blocks, start) ? this.pages[Math.floor(start / PAGE_TOKENS)]! : -1
+    return page >= 0 && blocks.holders(page) === 1 ? page : -1
+  }
+
   // Only a page that is half full, of a fork or of the prefix tree, can be shared and written: writing goes on at the
   // end.
   private writesShared(blocks: BlockAllocator, start: number): boolean {

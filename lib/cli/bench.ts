@@ -33,6 +33,7 @@ requests, over a device that only takes time.
   --requests N        only the first N
   --pages N           of 32 tokens in the KV cache
   --sequences N       computed at once
+  --swap N            pages that there is room for outside the KV cache; default none
   --mix 0.4,0.4,0.2   shares of ${PRIORITIES.join(', ')}
   --seed N            of the classes and of the device's noise; default 1
   --json              one line of figures a replay, instead of a table
@@ -50,6 +51,7 @@ export async function benchCommand(args: string[]): Promise<void> {
       requests: { type: 'string' },
       pages: { type: 'string' },
       sequences: { type: 'string' },
+      swap: { type: 'string' },
       mix: { type: 'string' },
       seed: { type: 'string' },
       svg: { type: 'string' },
@@ -67,13 +69,14 @@ export async function benchCommand(args: string[]): Promise<void> {
   const scales = numbers('scale', values.scale ?? '1')
   const mix = numbers('mix', values.mix ?? '0.4,0.4,0.2') as [number, number, number]
   const seed = number('seed', values.seed) ?? 1
+  const swapPages = number('swap', values.swap)
 
   const trace = fitting((await readTrace(path)).slice(0, number('requests', values.requests)), profile)
   const ideal = idealHits(trace)
   const summaries: Summary[] = []
   for (const scale of scales)
     for (const name of names) {
-      const done = replay(trace, { policy: POLICIES[name]!(), profile, scale, mix, seed })
+      const done = replay(trace, { policy: POLICIES[name]!(), profile, scale, mix, seed, swapPages })
       const summary = summarize({ policy: name, scale, idealHits: ideal, targets: profile.targets }, done)
       summaries.push(summary)
       if (values.json)
@@ -111,6 +114,8 @@ function table(summaries: readonly Summary[]): string {
     ['pages used, peak', (s) => `${percent(s.pagesUsed)}, ${percent(s.pagesPeak)}`],
     ['live tokens of them', (s) => percent(s.pagesLive)],
     ['requests pre-empted', (s) => percent(s.preempted)],
+    ['pages swapped out, in', (s) => `${s.swappedOut}, ${s.swappedIn}`],
+    ['computed, of what had to be', (s) => percent(s.recomputed)],
     ['prefix hits, ideal', (s) => `${percent(s.hits)}, ${percent(s.idealHits)}`],
     ['steps', (s) => String(s.steps)],
     ['faster than time', (s) => `${s.speedUp.toFixed(0)}×`],

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { destination, pino, stdTimeFunctions } from 'pino'
 import { KvasirError } from '../errors.ts'
+import type { LoadOptions } from '../index.ts'
 import {
   type Logger,
   readTenants,
@@ -19,6 +20,8 @@ const flags = {
   port: { type: 'string' },
   name: { type: 'string', multiple: true },
   sequences: { type: 'string' },
+  swap: { type: 'string' },
+  'swap-folder': { type: 'string' },
   'api-key': { type: 'string' },
   keys: { type: 'string' },
   cors: { type: 'string', multiple: true },
@@ -36,6 +39,8 @@ const help = `kvasir serve MODEL
   --context N           tokens of a prompt and its answer
   --sequences N         requests computed at once; more wait in line
   --kv kv8|f16|f32      format of the KV cache
+  --swap BYTES          room outside the KV cache for requests that give way; 0: none
+  --swap-folder FOLDER  … in a file there, not in memory
   --api-key KEY         let in who sends it; or KVASIR_API_KEY
   --keys FILE           keys of many tenants, with classes and limits (docs/server.md)
   --cors ORIGIN         pages of this origin may ask; * is any; may be repeated
@@ -58,6 +63,7 @@ export async function serveCommand(argv: string[]): Promise<void> {
   const llm = await openModel(model, {
     ...loadOptions(values),
     ...optional('maxSequences', number(values, 'sequences')),
+    ...optional('swap', swapOption(values)),
   })
   try {
     const server = await serve(llm, { names: values.name ?? [...new Set([model, llm.info.name])], ...options })
@@ -66,6 +72,14 @@ export async function serveCommand(argv: string[]): Promise<void> {
   } finally {
     await llm.dispose()
   }
+}
+
+function swapOption(values: Values): LoadOptions['swap'] {
+  const bytes = number(values, 'swap')
+  if (values['swap-folder'] !== undefined && bytes === undefined)
+    throw new KvasirError('KV_ARGUMENT', '--swap-folder: expected --swap BYTES with it')
+  if (bytes === undefined) return undefined
+  return bytes === 0 ? false : { bytes, ...optional('folder', values['swap-folder']) }
 }
 
 async function serverOptions(values: Values): Promise<ServerOptions> {

@@ -6,16 +6,19 @@ import type { NativeExecutor } from '../native.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
 import { Qos } from '../scheduler/policies/qos.ts'
-import { PrefixCache, type PrefixStats } from '../scheduler/prefix-cache.ts'
+import { PrefixCache } from '../scheduler/prefix-cache.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
+import { Swap, type SwapOptions } from '../scheduler/swap.ts'
+import type { EngineLoad } from './engine-load.ts'
 import { byClass, type EngineObserver, type EngineView, Observers } from './observer.ts'
 import type { Request } from './request.ts'
 import type { Sequence } from './sequence.ts'
 import { StepReader, StepWriter } from './step.ts'
+import { Swapping } from './swapping.ts'
 
 /** What the engine needs of a device. */
 export type StepExecutor = Pick<NativeExecutor, 'open' | 'submit' | 'release' | 'dispose'> &
-  Partial<Pick<NativeExecutor, 'stats'>>
+  Partial<Pick<NativeExecutor, 'stats' | 'swap'>>
 
 const STEPS_IN_FLIGHT = 2
 
@@ -26,28 +29,8 @@ export interface EngineOptions {
   pages: number
   /** Share the pages of a common beginning between requests. Default true. */
   prefixCache?: boolean
-}
-
-/** How busy a model is. With nothing to do, every page and every slot is free. */
-export interface EngineLoad {
-  /** Calls that are not over; of their sequences, some run and some wait in line. */
-  requests: number
-  running: number
-  waiting: number
-  /** Times that a sequence gave its memory to another, ever. */
-  preemptions: number
-  /** Steps that ran, and the milliseconds that the device computed them; 0 where it does not count. */
-  steps: number
-  busyMs: number
-  /** Of the steps, those that a card replayed from a recording. */
-  replays: number
-  /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
-  pages: number
-  freePages: number
-  /** Of info.maxSequences. */
-  freeSlots: number
-  /** What the prefix cache has done so far; undefined when it is off. */
-  prefixCache: PrefixStats | undefined
+  /** Room outside, for pages that somebody comes back for; the prefix cache finds them. Not on a device without swap(). */
+  swap?: SwapOptions | undefined
 }
 
 export class Engine {
@@ -60,20 +43,23 @@ export class Engine {
   private readonly requests = new Set<Request<unknown>>()
   private readonly flight = new Set<Promise<void>>()
   private readonly observers = new Observers()
+  private readonly swapping: Swapping<Sequence> | undefined
   private lastEnd = 0
   private retired = 0 // pages that the device has given back
   private awake = false
   private disposal: Promise<void> | undefined
 
-  constructor({ executor, limits, pages, prefixCache = true }: EngineOptions) {
+  constructor({ executor, limits, pages, prefixCache = true, swap }: EngineOptions) {
     this.executor = executor
     this.limits = limits
     this.pages = pages
     const blocks = new BlockAllocator(pages)
     this.scheduler = new Scheduler(blocks, limits, {
       policy: new Qos(),
-      ...(prefixCache && { prefixes: new PrefixCache(blocks) }),
+      ...(prefixCache && { prefixes: new PrefixCache(blocks, swap && executor.swap && new Swap(swap)) }),
     })
+    const { loading } = this.scheduler
+    if (loading) this.swapping = new Swapping(executor as NativeExecutor, loading, () => this.swapped())
   }
 
   /** Tokens that a prompt and its answer may have together. */
@@ -83,11 +69,11 @@ export class Engine {
 
   /** How busy it is now. */
   load(): EngineLoad {
-    const { running, policy, capacity, room } = this.scheduler
+    const { running, policy, capacity, room, loading } = this.scheduler
     const { steps = 0, busyMs = 0, replays = 0 } = this.disposal ? {} : (this.executor.stats?.() ?? {})
     return {
       requests: this.requests.size,
-      running: running.length,
+      running: running.length + (loading?.size ?? 0),
       waiting: policy.size,
       preemptions: room.preemptions,
       steps,
@@ -97,6 +83,7 @@ export class Engine {
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,
       prefixCache: capacity.prefixes?.stats(),
+      swap: loading?.swap.stats(),
     }
   }
 
@@ -105,6 +92,7 @@ export class Engine {
     const { policy, capacity } = this.scheduler
     return {
       queue: () => ({ running: byClass(this.scheduler.running), waiting: byClass(policy.waiting()) }),
+      pageCount: this.pages,
       pages: (states) => capacity.blocks.states(states),
       close: this.observers.add(observer),
     }
@@ -142,6 +130,7 @@ export class Engine {
               'end it first, or give it fewer maxTokens',
           )
     this.scheduler.capacity.blocks.resize(budget)
+    this.swapping?.send()
     this.giveBack()
     this.wake()
   }
@@ -161,7 +150,7 @@ export class Engine {
 
   /** Resolves when no step is in flight. */
   async settled(): Promise<void> {
-    while (this.awake || this.flight.size > 0) await Promise.all(this.flight)
+    while (this.awake || this.busy) await Promise.all([...this.flight, ...(this.swapping?.pending ?? [])])
   }
 
   /** Throws when a page or a slot of the device is lost or held twice. */
@@ -183,11 +172,12 @@ export class Engine {
     try {
       while (this.flight.size < STEPS_IN_FLIGHT && !this.disposal) {
         const plan = this.scheduler.plan()
+        this.swapping?.send()
         this.refuseExpired()
         if (!plan) break
         this.launch(plan)
       }
-      if (this.flight.size === 0 && this.requests.size > 0 && !this.disposal)
+      if (!this.busy && this.requests.size > 0 && !this.disposal)
         throw new KvasirError(
           'KV_NATIVE',
           `the scheduler can run none of ${this.requests.size} requests; this is a bug`,
@@ -195,6 +185,16 @@ export class Engine {
     } catch (error) {
       for (const request of [...this.requests]) this.cancel(request, error)
     }
+  }
+
+  // A step is in flight, or copies are.
+  private get busy(): boolean {
+    return this.flight.size > 0 || (this.swapping?.pending.size ?? 0) > 0
+  }
+
+  private swapped(): void {
+    this.lastEnd = performance.now() // the next step began after it
+    this.wake()
   }
 
   private refuseExpired(): void {

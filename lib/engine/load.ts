@@ -13,7 +13,8 @@ import { cardBudget, type DeviceName, openDevice } from './device.ts'
 import { Engine } from './engine.ts'
 import { Llm } from './llm.ts'
 import { machine, threadsFor } from './machine.ts'
-import { type MemoryOptions, planMemory } from './plan-memory.ts'
+import { type MemoryOptions, pageBytes, planMemory } from './plan-memory.ts'
+import { planSwap, type SwapSpaceOptions } from './plan-swap.ts'
 
 export interface LoadOptions extends MemoryOptions {
   /** 'cpu' (default), 'cuda', 'cuda:1' for the second card, or 'auto': a card when there is one that works. */
@@ -24,6 +25,11 @@ export interface LoadOptions extends MemoryOptions {
   priority?: 'normal' | 'background'
   /** Keep the KV cache of finished prompts and answers for requests that begin in the same way. Default true. */
   prefixCache?: boolean
+  /**
+   * Room outside the KV cache for requests that had to give way: they go on with a copy of their pages where that is
+   * faster than to compute them again. Default: off on the processor, a share of the free memory beside a card.
+   */
+  swap?: SwapSpaceOptions | false
   /** Ends a download; load() rejects with KV_ABORTED. */
   signal?: AbortSignal
   /** Called while a model is being downloaded, and while its weights are copied to a card. */
@@ -32,7 +38,7 @@ export interface LoadOptions extends MemoryOptions {
 
 const OPTIONS = [
   ...['device', 'threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
-  ...['prefixCache', 'signal', 'onProgress'],
+  ...['prefixCache', 'swap', 'signal', 'onProgress'],
 ]
 
 /**
@@ -62,6 +68,9 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const files = new CheckpointFiles()
   try {
     const memory = planMemory(config, options, host, cuda ? cardBudget(cuda, checkpoint) : undefined)
+    const swap = planSwap(options.swap, {
+      ...{ prefixCache, pageBytes: pageBytes(config, memory.kv), pages: memory.pages, host, card: cuda !== null },
+    })
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
     await part(import('../models/registry.ts'))
@@ -85,6 +94,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       kvHeads: config.num_key_value_heads,
       headDim: config.head_dim,
       weights,
+      swap,
       programs: [native().createProgram(program.tape)],
     }
     const executor = cuda
@@ -98,7 +108,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
     await turn()
     let formats: Promise<Formats> | undefined
     return new Llm({
-      engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache }),
+      engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache, swap }),
       codec,
       template,
       grammar: async (format) => {
@@ -122,6 +132,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         isa,
         kv: memory.kv,
         kvBytes: memory.kvBytes,
+        swapBytes: (swap?.pages ?? 0) * pageBytes(config, memory.kv),
         weightBytes: weights.bytes,
         ...(template && { chat: template.format }),
       },

@@ -24,6 +24,8 @@ export interface Queue {
 /** What an observer may ask, a few times a second: each question looks at everything there is. */
 export interface EngineView {
   queue(): Queue
+  /** Pages of the KV cache, the retired ones included. */
+  readonly pageCount: number
   /** Writes the state of every page into `states`; see BlockAllocator.states(). */
   pages(states: Uint8Array): void
   /** Ends the watching. */

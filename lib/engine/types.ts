@@ -65,6 +65,8 @@ export interface ModelInfo {
   /** Format of the KV cache, and its size when full. */
   kv: string
   kvBytes: number
+  /** Room outside it for pages of requests that had to give way; 0: none. */
+  swapBytes: number
   weightBytes: number
   /** What its chat template can do, and how its answers are written; absent where there is no template. */
   chat?: ChatFormat

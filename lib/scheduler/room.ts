@@ -1,5 +1,6 @@
-// Pre-emption: a running sequence gives up its pages, and its slot if it can, and is computed again later. For a stream
-// that needs a page, or for a request of a higher class that finds no room to start.
+// Pre-emption: a running sequence gives up its pages, and its slot if it can, and comes back later: what is left of it in
+// the prefix cache, or was swapped out, is its own again, and the rest is computed again. For a stream that needs a page,
+// or for a request of a higher class that finds no room to start.
 import type { Capacity } from './capacity.ts'
 import type { StepPlan } from './plan.ts'
 import type { Policy } from './policy.ts'
@@ -23,7 +24,7 @@ export class Room<S extends Scheduled> {
     while (this.capacity.blocks.free < pages) {
       if (draining || this.capacity.awaits(pages)) return false
       const victim = this.policy.victim(running, i + 1)
-      if (victim < 0) return false
+      if (victim < 0) return this.capacity.spareCopy(running[i]!)
       this.preempt(running, running[victim]!, plan)
     }
     return true
@@ -48,15 +49,21 @@ export class Room<S extends Scheduled> {
 
   private preempt(running: S[], seq: S, plan: StepPlan<S>): void {
     running.splice(running.lastIndexOf(seq), 1)
+    seq.preemptions++
+    this.preemptions++
+    this.backInLine(seq)
+    plan.preempted.push(seq)
+  }
+
+  /** `seq` gives up what it has and waits again. */
+  backInLine(seq: S): void {
+    this.capacity.prefixes?.park(seq)
     this.capacity.release(seq, seq.settled)
     if (seq.settled) this.parked.add(seq)
     // Answers that have not begun: no step has used their slots.
     else for (const fork of seq.forks) this.capacity.release(fork, false)
     seq.computed = 0
     seq.state = 'waiting'
-    seq.preemptions++
-    this.preemptions++
     this.policy.putBack(seq)
-    plan.preempted.push(seq)
   }
 }

@@ -1,7 +1,7 @@
 // What the scheduler knows of a sequence: counts, never token values. So a step can be planned while the tokens that it
 // continues are still being computed. Only the prefix cache looks at ids, and only at those that are known.
 import { BlockTable } from '../cache/block-table.ts'
-import type { TokenSource } from '../cache/prefix-tree.ts'
+import type { TokenSource } from '../cache/tree-nodes.ts'
 import { PRIORITIES, type Service, TARGETS, type Targets } from './service.ts'
 
 /**
@@ -10,8 +10,11 @@ import { PRIORITIES, type Service, TARGETS, type Targets } from './service.ts'
  */
 export type Work = 'generate' | 'score' | 'embed'
 
-/** waiting: not in memory. running: has pages. draining: its last step is under way. done: over. */
-export type State = 'waiting' | 'running' | 'draining' | 'done'
+/**
+ * waiting: not in memory. loading: its pages are on their way back. running: has pages. draining: its last step is under
+ * way. done: over.
+ */
+export type State = 'waiting' | 'loading' | 'running' | 'draining' | 'done'
 
 export interface ScheduledOptions {
   work: Work
@@ -52,6 +55,8 @@ export class Scheduled implements TokenSource {
   /** When its last tokens were planned. */
   lastRun = 0
   preemptions = 0
+  /** Of its pages in the prefix cache, since it gave them up last. */
+  mark = 0
   /** Tokens whose keys and values are in the cache once the planned steps have run. */
   computed = 0
   /** Tokens whose ids have come back: length, or one less while a step is in flight. */

@@ -3,13 +3,15 @@
 //
 // Streams (a gap of one) come first, in the order that the policy gave them; then prompts that have begun and prompts that
 // wait share what the step has left, in tokens, rows and milliseconds. When pages run out, a sequence at the end of the
-// order gives up its own and is computed again later (recompute, as in vLLM). Somebody always makes progress: a prompt
-// has all of its pages when it starts, the first stream can take from all others, and who had to give way too often
-// starts again only with all the memory that it will ever need, and is left alone.
+// order gives up its own and comes back later. Somebody always makes progress: a prompt has all of its pages when it
+// starts, the first stream can take from all others, and who had to give way too often starts again only with all the
+// memory that it will ever need, and is left alone.
 import type { BlockAllocator } from '../cache/block-allocator.ts'
+import { Admission } from './admission.ts'
 import { Budget } from './budget.ts'
 import { Capacity } from './capacity.ts'
 import type { Limits } from './limits.ts'
+import { Loading } from './loading.ts'
 import { Outlook } from './outlook.ts'
 import { StepPlan } from './plan.ts'
 import { Fcfs } from './policies/fcfs.ts'
@@ -34,8 +36,9 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   readonly capacity: Capacity
   readonly policy: Policy<S>
   readonly room: Room<S>
-  /** Sequences that waited past their deadline; the owner takes them from here. */
-  expired: S[] = []
+  /** Without swap there is none. */
+  readonly loading: Loading<S> | undefined
+  private readonly admission: Admission<S>
   private readonly clock: () => number
   private readonly times: StepTime[] = [] // of each program
   private readonly draining = new Set<S>()
@@ -43,6 +46,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   private readonly outlook = new Outlook()
   private readonly turns = new Turns()
   private step = 0
+  private stepMs = Infinity // of the last step
   private swept = true // no sequence that is over is left in `running`
 
   constructor(
@@ -54,6 +58,14 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     this.policy = policy
     this.clock = clock
     this.room = new Room(this.capacity, policy)
+    if (prefixes) prefixes.time = (program) => this.time(program)
+    if (prefixes?.swap) this.loading = new Loading<S>(prefixes.swap, prefixes, this.room, (seq) => this.enter(seq))
+    this.admission = new Admission<S>(this.capacity, policy, this.room, this.loading)
+  }
+
+  /** Sequences that waited past their deadline; the owner takes them from here. */
+  get expired(): S[] {
+    return this.admission.expired
   }
 
   /** How long the steps of a program take. */
@@ -78,14 +90,11 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     if (!this.swept) this.running = this.running.filter((seq) => seq.state === 'running')
     this.swept = true
     this.outlook.now = this.clock()
-    for (const program of this.programs()) {
-      const plan = this.planProgram(program)
-      if (plan.chunks.length === 0) continue
-      this.step = plan.step
-      this.turns.taken(program)
-      return plan
-    }
-    return undefined
+    // Asked for before the step is planned: a page that it copies from may be given away in it, but not overwritten yet.
+    this.loading?.ask(this.running.length > 0 ? this.stepMs / 2 : Infinity)
+    const plan = this.nextStep()
+    if (!plan) this.loading?.ask(Infinity)
+    return plan
   }
 
   /**
@@ -96,7 +105,9 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     for (const { seq, start, count } of plan.chunks)
       if (start < seq.promptLength && start + count >= seq.promptLength) this.capacity.publish(seq, plan.step)
     this.capacity.complete(plan.step)
-    if (ms !== undefined) this.time(plan.program).observe(plan.work(), ms)
+    if (ms === undefined) return
+    this.time(plan.program).observe(plan.work(), ms)
+    this.stepMs = ms
   }
 
   /** The step did not run: nothing that it would have written may be read. */
@@ -112,15 +123,30 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     if (seq.state === 'waiting') this.policy.remove(seq)
     if (seq.state === 'running') this.swept = false
     this.draining.delete(seq)
+    this.loading?.cancel(seq)
     this.room.parked.delete(seq)
     seq.state = 'done'
+    this.capacity.prefixes?.unpark(seq)
     this.capacity.release(seq, false)
   }
 
   /** Throws when a page or a slot is lost or held twice. */
   check(): void {
-    const live = [...this.running.filter((seq) => seq.state === 'running'), ...this.draining, ...this.policy.waiting()]
+    const running = this.running.filter((seq) => seq.state === 'running')
+    const live = [...running, ...this.draining, ...(this.loading?.sequences() ?? []), ...this.policy.waiting()]
     this.capacity.check(live.flatMap((seq) => [seq, ...seq.forks]).filter((seq) => seq.state !== 'done'))
+  }
+
+  private nextStep(): StepPlan<S> | undefined {
+    for (const program of this.programs()) {
+      const plan = this.planProgram(program)
+      if (plan.chunks.length === 0) continue
+      this.step = plan.step
+      this.turns.taken(program)
+      this.admission.open(plan)
+      return plan
+    }
+    return undefined
   }
 
   private planProgram(program: number): StepPlan<S> {
@@ -171,11 +197,12 @@ export class Scheduler<S extends Scheduled = Scheduled> {
 
   private computePrompts(plan: StepPlan<S>, room: boolean): void {
     const budget = this.budget(plan, this.policy.stepMs(this.outlook))
+    const time = this.time(plan.program)
     let next = 0
     let full = !room // nobody else can start
     while (plan.tokens < this.limits.maxTokens) {
       const begun = this.prompts[next]
-      const waiting: S | undefined = full ? undefined : this.candidate(plan)
+      const waiting: S | undefined = full ? undefined : this.admission.candidate(plan, this.outlook, time)
       if (waiting && (!begun || this.policy.overtakes(waiting, begun))) full = !this.start(waiting, budget)
       else if (begun) {
         next++
@@ -186,49 +213,10 @@ export class Scheduler<S extends Scheduled = Scheduled> {
     }
   }
 
-  // Who of the waiting starts next, if anybody may.
-  private candidate(plan: StepPlan<S>): S | undefined {
-    for (;;) {
-      const seq = this.policy.next(this.outlook.now)
-      if (!seq) return undefined
-      if (seq.deadline < this.outlook.now && seq.preemptions === 0) {
-        this.policy.remove(seq)
-        this.expired.push(seq)
-        continue
-      }
-      // The slots that it waits for may be those of others that wait: they go first.
-      const first = this.capacity.lacks(seq).slots > 0 ? (this.room.parked.values().next().value ?? seq) : seq
-      // A pre-empted sequence is computed again from its ids, so the last one must have come back.
-      if (first.program !== plan.program || first.known < first.length) return undefined
-      return this.policy.mayStart(first, this.outlook, this.time(plan.program)) ? first : undefined
-    }
-  }
-
   private start(seq: S, budget: Budget<S>): boolean {
-    const { capacity, policy } = this
-    // Who gave way too often gets all that it will ever need.
-    const tokens = seq.preemptions < policy.mostPreemptions ? seq.length : Math.max(seq.length, seq.mostCached)
-    if (budget.spent) return false
-    if (!capacity.admit(seq, tokens, policy.reserve(this.running))) {
-      this.room.pressed = seq
-      return false
-    }
-    const count = budget.chunk(seq)
-    if (count === 0) {
-      capacity.withdraw(seq)
-      return false
-    }
-    capacity.reserve(seq, tokens, budget.plan.copies)
-    capacity.prefixes?.count(seq)
-    policy.remove(seq)
-    this.room.parked.delete(seq)
+    const count = this.admission.start(seq, budget, this.running)
+    if (!count) return count === 0
     this.enter(seq)
-    seq.firstStep = budget.plan.step
-    if (seq.slot < 0)
-      for (const one of [seq, ...seq.forks]) {
-        capacity.takeSlot(one)
-        budget.plan.opened.push(one)
-      }
     this.schedule(seq, count, budget.plan)
     return true
   }

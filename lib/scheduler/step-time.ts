@@ -77,6 +77,11 @@ export class StepTime {
     return t[1]! * SCALE.tokens + t[2]! * SCALE.sequences + t[3]! * (context * SCALE.attention) + t[4]! * SCALE.rows
   }
 
+  /** Milliseconds that `count` tokens of a prompt after `start` add to the steps that they are part of. */
+  tokens(start: number, count: number): number {
+    return this.theta[1]! * (count * SCALE.tokens) + this.theta[3]! * (pairs(start, count) * SCALE.attention)
+  }
+
   /** How many tokens after `start` of one more sequence fit into `ms`. */
   fit(ms: number, start: number): number {
     const a = (this.theta[3]! * SCALE.attention) / 2

@@ -1,7 +1,8 @@
 // Prometheus metrics: Kvasir's own names, and the same numbers under the names of vLLM, so that its dashboards work.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Answer } from '../engine/answer.ts'
-import type { EngineLoad } from '../engine/engine.ts'
+import type { EngineLoad } from '../engine/engine-load.ts'
+import type { SwapStats } from '../scheduler/swap.ts'
 import type { Model } from './shared.ts'
 
 /** Ours and theirs. */
@@ -19,6 +20,15 @@ const ALIASES: readonly (readonly [string, string])[] = [
   ['kvasir_prefix_cache_hit_tokens_total', 'vllm:prefix_cache_hits_total'],
   ['kvasir_preemptions_total', 'vllm:num_preemptions_total'],
   ['kvasir_requests_finished_total', 'vllm:request_success_total'],
+  ['kvasir_swap_usage_ratio', 'vllm:kv_offload_cpu_cache_usage_perc'],
+  ['kvasir_swap_bytes_total', 'vllm:kv_offload_total_bytes_total'],
+  ['kvasir_swap_seconds_total', 'vllm:kv_offload_total_time_total'],
+]
+
+/** And the labels that have another name there. */
+const LABELS: readonly (readonly [string, string])[] = [
+  ['direction="out"', 'transfer_type="GPU_to_CPU"'],
+  ['direction="in"', 'transfer_type="CPU_to_GPU"'],
 ]
 
 // A histogram's lines have the name with _bucket, _sum and _count behind it.
@@ -86,6 +96,7 @@ export class Metrics {
       'Pages that only the prefix cache keeps',
       prefix((stats) => stats.pages),
     )
+    this.swap()
     const { registry } = this
     new Gauge({
       name: 'process_resident_memory_bytes',
@@ -103,7 +114,11 @@ export class Metrics {
     const own = await this.registry.metrics()
     const lines = own.split('\n')
     const theirs = PATTERNS.flatMap(([pattern, alias]) =>
-      lines.filter((line) => pattern.test(line)).map((line) => line.replace(pattern, `$1${alias}`)),
+      lines
+        .filter((line) => pattern.test(line))
+        .map((line) =>
+          LABELS.reduce((text, [own, label]) => text.replace(own, label), line.replace(pattern, `$1${alias}`)),
+        ),
     )
     return `${own}${theirs.join('\n')}\n`
   }
@@ -145,6 +160,29 @@ export class Metrics {
         this.set(value(llm.stats()))
       },
     })
+  }
+
+  // What was copied out of the KV cache and back.
+  private swap(): void {
+    const { llm, registry } = this
+    this.gauge('swap_usage_ratio', 'Share of the room outside the KV cache that holds pages', ({ swap }) =>
+      swap ? swap.heldPages / swap.pages : 0,
+    )
+    const directions = (name: string, help: string, value: (swap: SwapStats) => { out: number; in: number }) =>
+      new Counter({
+        ...{ name: `kvasir_swap_${name}_total`, help, labelNames: ['direction'], registers: [registry] },
+        collect() {
+          const { swap } = llm.stats()
+          if (!swap) return
+          this.reset()
+          for (const [direction, count] of Object.entries(value(swap))) this.inc({ direction }, count)
+        },
+      })
+    directions('bytes', 'Bytes of pages copied out of the KV cache and back', ({ pages, outPages, inPages }) => {
+      const page = llm.info.swapBytes / pages
+      return { out: outPages * page, in: inPages * page }
+    })
+    directions('seconds', 'Time that those copies took', ({ outMs, inMs }) => ({ out: outMs / 1000, in: inMs / 1000 }))
   }
 
   // Counted by the engine; here it is only read.

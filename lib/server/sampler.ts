@@ -4,7 +4,7 @@ import type { EngineObserver, EngineView } from '../engine/observer.ts'
 import type { Sequence } from '../engine/sequence.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
 import { Latencies, round } from './latencies.ts'
-import type { ByClass, PageMap, Sample } from './page/wire.ts'
+import { type ByClass, type PageMap, RETIRED, type Sample } from './page/wire.ts'
 import type { Model } from './shared.ts'
 
 const three = <T>(make: (rank: number) => T): ByClass<T> => [make(0), make(1), make(2)]
@@ -17,7 +17,7 @@ export class Sampler implements EngineObserver {
   private readonly tpot = three(() => new Latencies())
   private readonly states: Uint8Array // [pages] as they were at the last sample
   private readonly fresh: Uint8Array
-  private readonly tally = new Int32Array(4) // pages that are free, cached, owned, shared
+  private readonly tally = new Int32Array(5) // pages that are free, cached, owned, shared, retired
   private steps = 0
   private busyMs = 0
   private prefill = 0
@@ -27,9 +27,8 @@ export class Sampler implements EngineObserver {
 
   constructor(private readonly llm: Model) {
     this.view = llm.watch(this)
-    const { pages } = llm.stats()
-    this.states = new Uint8Array(pages)
-    this.fresh = new Uint8Array(pages)
+    this.states = new Uint8Array(this.view.pageCount)
+    this.fresh = new Uint8Array(this.view.pageCount)
   }
 
   stepped({ chunks }: StepPlan<Sequence>, ms: number): void {
@@ -56,7 +55,7 @@ export class Sampler implements EngineObserver {
   take(): { sample: Sample; pages: PageMap } {
     const now = performance.now()
     const { running, waiting } = this.view.queue()
-    const { requests, freeSlots, preemptions, prefixCache } = this.llm.stats()
+    const { requests, freeSlots, preemptions, prefixCache, swap } = this.llm.stats()
     const pages = this.changes()
     const sample: Sample = {
       at: Math.round(now - this.origin),
@@ -66,7 +65,7 @@ export class Sampler implements EngineObserver {
       widest: this.widest,
       running: running as ByClass<number>,
       waiting: waiting as ByClass<number>,
-      ...{ requests, freeSlots, preemptions },
+      ...{ requests, freeSlots, preemptions, swappedIn: swap?.inPages ?? 0 },
       ...this.counts(),
       hitTokens: prefixCache?.hitTokens ?? 0,
       promptTokens: prefixCache ? prefixCache.hitTokens + prefixCache.evictedTokens + prefixCache.newTokens : 0,
@@ -94,7 +93,7 @@ export class Sampler implements EngineObserver {
     const changed: number[] = []
     for (let page = 0; page < fresh.length; page++) {
       const state = fresh[page]!
-      tally[Math.min(state, 3)]!++
+      tally[state === RETIRED ? 4 : Math.min(state, 3)]!++
       if (state === states[page]) continue
       changed.push(page, state)
       states[page] = state
@@ -104,6 +103,6 @@ export class Sampler implements EngineObserver {
 
   private counts() {
     const { tally } = this
-    return { free: tally[0]!, cached: tally[1]!, owned: tally[2]!, shared: tally[3]! }
+    return { free: tally[0]!, cached: tally[1]!, owned: tally[2]!, shared: tally[3]!, retired: tally[4]! }
   }
 }

@@ -18,6 +18,8 @@ export interface Profile {
   kvMs: number
   pairMs: number
   rowMs: number
+  /** … of a page copied out of the KV cache or back. */
+  pageMs: number
   /** What the classes may expect of it. */
   targets: { interactive: Targets; standard: Targets; batch: Targets }
 }
@@ -34,6 +36,7 @@ const H100_8B: Profile = {
   kvMs: 5.2e-5,
   pairMs: 1.7e-6,
   rowMs: 0.004,
+  pageMs: 0.084, // 4 MiB at 50 GB/s
   targets: {
     interactive: { ttftMs: 500, tpotMs: 50 },
     standard: { ttftMs: 2000, tpotMs: 100 },
@@ -52,6 +55,7 @@ const CPU_135M: Profile = {
   kvMs: 5e-5,
   pairMs: 5e-5,
   rowMs: 0.15,
+  pageMs: 0.08,
   targets: {
     interactive: { ttftMs: 1000, tpotMs: 100 },
     standard: { ttftMs: 10_000, tpotMs: 500 },
@@ -67,6 +71,11 @@ export class SimulatedDevice {
     /** Uniform in [0, 1): steps differ by up to 5 % either way. */
     private readonly random: () => number,
   ) {}
+
+  /** Milliseconds of copies, and of the call. */
+  swapTime(pages: number): number {
+    return (0.02 + this.profile.pageMs * pages) * (0.95 + 0.1 * this.random())
+  }
 
   /** Milliseconds of a step. */
   time(plan: StepPlan): number {

@@ -8,6 +8,7 @@ import { PrefixCache } from '../scheduler/prefix-cache.ts'
 import { Scheduled } from '../scheduler/scheduled.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import { PRIORITIES } from '../scheduler/service.ts'
+import { Swap, type SwapJob } from '../scheduler/swap.ts'
 import { type Profile, SimulatedDevice } from './device.ts'
 import { TRACE_BLOCK, type TraceRequest } from './trace.ts'
 
@@ -23,6 +24,8 @@ export interface ReplayOptions {
   /** Shares of the three classes. */
   mix: readonly [number, number, number]
   seed: number
+  /** Pages that there is room for outside the KV cache. Default none. */
+  swapPages?: number | undefined
 }
 
 /** What happened to all requests, and to the device meanwhile. */
@@ -35,6 +38,10 @@ export interface Replay {
   wanted: number
   steps: number
   preemptions: number
+  /** Pages copied out and in. */
+  swapped: { out: number; in: number }
+  /** Tokens computed, those that were computed before included. */
+  computed: number
   refused: number
   /** Means over time: pages that somebody owns, and of their tokens those that are computed. */
   pagesUsed: number
@@ -45,6 +52,11 @@ export interface Replay {
   /** Milliseconds of this machine. */
   wallMs: number
 }
+
+type Plan = StepPlan<SimulatedSequence>
+type Job = SwapJob<SimulatedSequence>
+/** A step or copies, when the device does them. */
+type Task = ({ plan: Plan } | { job: Job }) & { start: number; end: number }
 
 export class SimulatedSequence extends Scheduled {
   first = 0
@@ -65,16 +77,16 @@ export class SimulatedSequence extends Scheduled {
     const most = Math.min(context - prompt, Math.max(1024, 2 ** Math.ceil(Math.log2(output))))
     super({
       ...{ work: 'generate', program: 0, length: prompt, limit: prompt + Math.max(most, output) },
-      ...(request.blocks && { salt: '' }),
+      salt: request.blocks ? '' : `#${index}`,
       service: { priority, ...profile.targets[priority] },
     })
   }
 
   override copyTokens(start: number, end: number, words: Int32Array, at: number): number {
-    const blocks = this.request.blocks!
+    const { blocks } = this.request
     for (let p = start; p < end; p++)
       words[at++] =
-        p < this.promptLength
+        blocks && p < this.promptLength
           ? blocks[Math.floor(p / TRACE_BLOCK)]! * TRACE_BLOCK + (p % TRACE_BLOCK)
           : OUTPUT_IDS + ((this.index * 65_537 + p) % OUTPUT_IDS)
     return at
@@ -92,17 +104,19 @@ export class SimulatedSequence extends Scheduled {
 
 export function replay(requests: readonly TraceRequest[], options: ReplayOptions): Replay {
   const began = performance.now()
-  const { policy, profile, scale, mix, seed } = options
+  const { policy, profile, scale, mix, seed, swapPages } = options
   let now = 0
   const random = generator(seed)
   const device = new SimulatedDevice(profile, generator(seed + 1))
   const blocks = new BlockAllocator(profile.pages)
-  const prefixes = new PrefixCache(blocks)
+  const swap = swapPages ? new Swap({ pages: swapPages, guessMs: profile.pageMs }) : undefined
+  const prefixes = new PrefixCache(blocks, swap)
   const scheduler = new Scheduler<SimulatedSequence>(blocks, profile.limits, { policy, prefixes, clock: () => now })
   const sequences = requests.map((request, i) => new SimulatedSequence(request, i, draw(random(), mix), profile))
-  const flight: { plan: StepPlan<SimulatedSequence>; start: number; end: number }[] = []
+  const flight: Task[] = []
+  let steps = 0 // of them
   const usage = { samples: 0, used: 0, live: 0, peak: 0 }
-  const result = { busy: 0, wanted: 0, steps: 0, refused: 0 }
+  const result = { busy: 0, wanted: 0, steps: 0, refused: 0, computed: 0 }
   let open = 0 // requests that are there
   let next = 0
 
@@ -115,7 +129,19 @@ export function replay(requests: readonly TraceRequest[], options: ReplayOptions
       result.refused++
     }
   }
-  const complete = ({ plan, start, end }: (typeof flight)[number]) => {
+  const send = (task: { plan: Plan } | { job: Job }, ms: number) => {
+    const start = Math.max(now, flight.at(-1)?.end ?? 0)
+    flight.push({ ...task, start, end: start + ms })
+    result.busy += ms
+  }
+  const complete = (task: Task) => {
+    if ('job' in task) {
+      scheduler.loading!.done(task.job, task.end - task.start)
+      return
+    }
+    const { plan, start, end } = task
+    steps--
+    result.computed += plan.tokens
     scheduler.complete(plan, end - start)
     for (const { seq } of plan.rows)
       if (seq.state !== 'done' && seq.take(now)) {
@@ -125,13 +151,12 @@ export function replay(requests: readonly TraceRequest[], options: ReplayOptions
   }
 
   while (next < sequences.length || open > 0) {
-    while (flight.length < STEPS_IN_FLIGHT) {
+    while (steps < STEPS_IN_FLIGHT) {
       const plan = scheduler.plan()
+      for (const job of swap?.take<SimulatedSequence>() ?? []) send({ job }, device.swapTime(job.copies.length / 2))
       if (!plan) break
-      const start = Math.max(now, flight.at(-1)?.end ?? 0)
-      const end = start + device.time(plan)
-      flight.push({ plan, start, end })
-      result.busy += end - start
+      send({ plan }, device.time(plan))
+      steps++
       if (result.steps++ % SAMPLE_STEPS === 0) sample(scheduler, usage)
     }
     const arrival = next < sequences.length ? sequences[next]!.request.at / scale : Infinity
@@ -143,7 +168,7 @@ export function replay(requests: readonly TraceRequest[], options: ReplayOptions
     if (arrival <= step) arrive(sequences[next++]!)
     else complete(flight.shift()!)
   }
-  while (flight.length > 0) scheduler.complete(flight.shift()!.plan)
+  for (const task of flight) if ('plan' in task) scheduler.complete(task.plan)
   scheduler.check()
 
   const samples = Math.max(1, usage.samples)
@@ -151,6 +176,7 @@ export function replay(requests: readonly TraceRequest[], options: ReplayOptions
     ...result,
     ...{ sequences, elapsed: now, preemptions: scheduler.room.preemptions },
     ...{ pagesUsed: usage.used / samples, pagesLive: usage.live / samples, pagesPeak: usage.peak },
+    swapped: { out: swap?.stats().outPages ?? 0, in: swap?.stats().inPages ?? 0 },
     hitTokens: prefixes.stats().hitTokens,
     wallMs: performance.now() - began,
   }

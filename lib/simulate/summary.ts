@@ -28,6 +28,11 @@ export interface Summary {
   preemptions: number
   /** Share of requests that had to give way. */
   preempted: number
+  /** Pages copied out of the KV cache, and back into it. */
+  swappedOut: number
+  swappedIn: number
+  /** Tokens computed for each that had to be: 1 where nothing was computed twice. */
+  recomputed: number
   refused: number
   /** Share of prompt tokens found in the prefix cache, and what a cache without bounds would find. */
   hits: number
@@ -60,6 +65,9 @@ export function summarize(of: Pick<Summary, 'policy' | 'scale' | 'idealHits' | '
     pagesPeak: replay.pagesPeak,
     preemptions: replay.preemptions,
     preempted: sequences.filter((seq) => seq.preemptions > 0).length / sequences.length,
+    swappedOut: replay.swapped.out,
+    swappedIn: replay.swapped.in,
+    recomputed: replay.computed / sum((seq) => seq.promptLength - seq.cached + Math.max(0, seq.done - 1)),
     refused: replay.refused,
     hits: replay.hitTokens / sum((seq) => seq.promptLength),
     steps: replay.steps,

@@ -70,6 +70,7 @@ export function scripted(
       isa: 'none',
       kv: 'none',
       kvBytes: 0,
+      swapBytes: 0,
       weightBytes: 0,
       chat: template.format,
     },

@@ -1,4 +1,4 @@
-// createExecutor(options) → { open(slot, sampler), submit(step) → Promise, dispose() → Promise, stats() }.
+// createExecutor(options) → { open(slot, sampler), submit(step) → Promise, swap(copies) → Promise, … }.
 //
 // A step is copied in and its result copied out; between the two no JavaScript value is touched.
 #include "native/executor/executor.h"
@@ -85,6 +85,11 @@ struct ModelOnDevice {
     options.kv.layers = int_of(from, "layers", 1);
     options.kv.kv_heads = int_of(from, "kvHeads", 1);
     options.kv.head_dim = int_of(from, "headDim", 1);
+    if (const Napi::Value swap = from.Get("swap"); swap.IsObject()) {
+      options.swap.pages = int_of(swap.As<Napi::Object>(), "pages", 1);
+      if (const Napi::Value folder = swap.As<Napi::Object>().Get("folder"); folder.IsString())
+        options.swap.folder = folder.ToString().Utf8Value();
+    }
     const auto list = from.Get("programs").As<Napi::Array>();
     for (uint32_t i = 0; i < list.Length(); ++i) programs.push_back(program_of(list.Get(i)));
     weights = weights_of(from.Get("weights"));
@@ -101,7 +106,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
          InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::release>("release"),
-         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::swap>("swap"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
+         InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
@@ -158,6 +164,24 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
 
   void release(const Napi::CallbackInfo& info) {
     guarded(info.Env(), [&] { executor()->release(ids_of(info[0], "release")); });
+  }
+
+  Napi::Value swap(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(info.Env()));
+      Addon& addon = addon_;
+      executor()->swap(ids_of(info[0], "swap"), [&addon, deferred](double ms, std::optional<Error> error) {
+        addon.post([&addon, deferred, ms, error = std::move(error)](Napi::Env env) {
+          addon.release(env);
+          if (error)
+            deferred->Reject(js_error(env, *error).Value());
+          else
+            deferred->Resolve(Napi::Number::New(env, ms));
+        });
+      });
+      addon.hold(info.Env());
+      return deferred->Promise();
+    });
   }
 
   Napi::Value add_program(const Napi::CallbackInfo& info) {

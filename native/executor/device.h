@@ -28,6 +28,8 @@ class Device {
  public:
   // Called on a thread of the device with the result words, or with an error.
   using Done = std::function<void(std::vector<int32_t>, std::optional<Error>)>;
+  // … with the milliseconds that the copies took, or with an error.
+  using Swapped = std::function<void(double, std::optional<Error>)>;
 
   virtual ~Device() = default;
 
@@ -37,6 +39,12 @@ class Device {
 
   // The memory of these pages of the KV cache goes back to the system, after what is queued. A card keeps all that it took.
   virtual void release(std::vector<int32_t>) {}
+
+  // Copies pages out of the KV cache or back into it (swap_space.h), after what was queued before and before what comes
+  // then. After one that failed all fail. Throws KV_UNSUPPORTED where there is no room for it.
+  virtual void swap(std::vector<int32_t>, Swapped) {
+    throw Error("KV_UNSUPPORTED", "swap: this device has no room for it");
+  }
 
   // Makes one more program for the steps to come; returns its number. Throws KV_NATIVE when it does not fit the others.
   virtual int add_program(std::shared_ptr<const Program> program) = 0;

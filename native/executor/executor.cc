@@ -15,6 +15,18 @@ const cpu::KernelTable* kernels_or_throw() {
   return table;
 }
 
+using Clock = std::chrono::steady_clock;
+
+Error error_now() {
+  try {
+    throw;
+  } catch (const Error& known) {
+    return known;
+  } catch (const std::exception& other) {
+    return Error("KV_NATIVE", other.what());
+  }
+}
+
 std::vector<int32_t> result_words(const StepBuffers& step, const Program& program,
                                   const std::vector<SequenceSlot>& slots) {
   std::vector<int32_t> words;
@@ -38,6 +50,7 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
       slots_(options.slots),
       last_sampled_(options.slots, 0) {
   kv_.base = kv_memory_.data();
+  if (options.swap.pages > 0) swap_.emplace(options.swap, kv_);
   stats_.kv_bytes = kv_.bytes();
   for (auto& program : programs) add_program(std::move(program));
   if (options.profile && !programs_.empty()) profile_.emplace(options.threads, programs_[0]->code.size());
@@ -49,23 +62,44 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   }
 }
 
-void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
-  KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
+void Executor::push(Job job) {
   std::lock_guard lock(mutex_);
   KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back(
-      {.words = {}, .pages = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
+  queue_.push_back(std::move(job));
   changed_.notify_one();
+}
+
+void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
+  KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
+  Job job;
+  job.slot = slot;
+  job.params = std::move(params);
+  job.prompt = std::move(prompt);
+  push(std::move(job));
 }
 
 void Executor::release(std::vector<int32_t> pages) {
   for (const int32_t page : pages)
     KV_CHECK(page >= 0 && page < kv_.pages, "KV_NATIVE", "release: page ", page, " of ", kv_.pages);
   if (pages.empty()) return;
-  std::lock_guard lock(mutex_);
-  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back({.words = {}, .pages = std::move(pages), .slot = 0, .params = {}, .prompt = {}, .done = {}});
-  changed_.notify_one();
+  Job job;
+  job.pages = std::move(pages);
+  push(std::move(job));
+}
+
+void Executor::submit(std::vector<int32_t> words, Done done) {
+  Job job;
+  job.words = std::move(words);
+  job.done = std::move(done);
+  push(std::move(job));
+}
+
+void Executor::swap(std::vector<int32_t> copies, Swapped done) {
+  check_swap(copies, kv_.pages, options_.swap.pages);
+  Job job;
+  job.words = std::move(copies);
+  job.swapped = std::move(done);
+  push(std::move(job));
 }
 
 int Executor::add_program(std::shared_ptr<const Program> program) {
@@ -77,14 +111,6 @@ int Executor::add_program(std::shared_ptr<const Program> program) {
   check_together(programs);
   programs_ = std::move(programs);
   return static_cast<int>(programs_.size()) - 1;
-}
-
-void Executor::submit(std::vector<int32_t> words, Done done) {
-  std::lock_guard lock(mutex_);
-  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back(
-      {.words = std::move(words), .pages = {}, .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
-  changed_.notify_one();
 }
 
 void Executor::stop() {
@@ -100,6 +126,7 @@ void Executor::stop() {
   team_.reset();
   for (Job& job : dropped) {
     if (job.done) job.done({}, Error("KV_DISPOSED", "the executor was disposed before this step ran"));
+    if (job.swapped) job.swapped(0, Error("KV_DISPOSED", "the executor was disposed before this swap ran"));
   }
 }
 
@@ -122,39 +149,63 @@ void Executor::serve() {
     Job job = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    if (!job.pages.empty()) {
+    if (job.done)
+      run_step(job);
+    else if (job.swapped)
+      run_swap(job);
+    else if (!job.pages.empty())
       forget_pages(job.pages);
-      lock.lock();
-      continue;
-    }
-    if (!job.done) {
-      std::sort(job.prompt.begin(), job.prompt.end());
-      job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
-      SequenceSlot& slot = slots_[job.slot];
-      slot = {std::move(job.params), {}, std::move(job.prompt), {}, {}};
-      if (const SamplerParams& params = slot.params; params.grammar)
-        slot.matcher = std::make_shared<grammar::Matcher>(params.grammar, params.grammar_budget, &background_);
-      last_sampled_[job.slot] = 0;
-      lock.lock();
-      continue;
-    }
-    const auto begin = std::chrono::steady_clock::now();
-    std::vector<int32_t> words;
-    std::optional<Error> error;
-    try {
-      words = run(job.words);
-    } catch (const Error& known) {
-      error = known;
-    } catch (const std::exception& other) {
-      error = Error("KV_NATIVE", other.what());
-    }
-    const std::chrono::duration<double, std::milli> busy = std::chrono::steady_clock::now() - begin;
-    tell();  // of the step before, where this one could not begin
-    outcome_ = {std::move(job.done), std::move(words), std::move(error)};
+    else
+      open_slot(job);
     lock.lock();
-    ++stats_.steps;
-    stats_.busy_ms += busy.count();
   }
+}
+
+void Executor::open_slot(Job& job) {
+  std::sort(job.prompt.begin(), job.prompt.end());
+  job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
+  SequenceSlot& slot = slots_[job.slot];
+  slot = {std::move(job.params), {}, std::move(job.prompt), {}, {}};
+  if (const SamplerParams& params = slot.params; params.grammar)
+    slot.matcher = std::make_shared<grammar::Matcher>(params.grammar, params.grammar_budget, &background_);
+  last_sampled_[job.slot] = 0;
+}
+
+void Executor::run_step(Job& job) {
+  const auto begin = Clock::now();
+  std::vector<int32_t> result;
+  std::optional<Error> error;
+  try {
+    result = run(job.words);
+  } catch (...) {
+    error = error_now();
+  }
+  const std::chrono::duration<double, std::milli> busy = Clock::now() - begin;
+  tell();  // of the step before, where this one could not begin
+  outcome_ = {std::move(job.done), std::move(result), std::move(error)};
+  std::lock_guard lock(mutex_);
+  ++stats_.steps;
+  stats_.busy_ms += busy.count();
+}
+
+// On all threads. The first failure of a thread is that of the swap, and of all that follow: what a place holds is not
+// known any more.
+void Executor::run_swap(const Job& job) {
+  tell();  // who waits for the step before need not wait for the copies
+  const auto begin = Clock::now();
+  if (!swap_failure_) {
+    std::mutex failing;
+    team_->run([&](const Worker& worker) {
+      try {
+        swap_->copy(job.words, worker);
+      } catch (...) {
+        std::lock_guard lock(failing);
+        swap_failure_ = error_now();
+      }
+    });
+  }
+  const std::chrono::duration<double, std::milli> busy = Clock::now() - begin;
+  job.swapped(busy.count(), swap_failure_);
 }
 
 // Whoever is told wakes up, often on this core: so a step that waits begins first, and the other threads compute meanwhile.

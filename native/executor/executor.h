@@ -15,6 +15,7 @@
 #include "native/executor/device.h"
 #include "native/executor/run.h"
 #include "native/executor/step.h"
+#include "native/executor/swap_space.h"
 #include "native/grammar/matcher.h"
 #include "native/program/program.h"
 
@@ -26,6 +27,7 @@ struct ExecutorOptions {
   bool background = false;
   bool profile = false;
   KvCache kv;  // shape only; the executor owns the memory
+  SwapOptions swap;
 };
 
 class Executor final : public Device {
@@ -38,6 +40,7 @@ class Executor final : public Device {
   void open(int slot, SamplerParams params, std::vector<int32_t> prompt) override;
   void submit(std::vector<int32_t> words, Done done) override;
   void release(std::vector<int32_t> pages) override;
+  void swap(std::vector<int32_t> copies, Swapped done) override;
   int add_program(std::shared_ptr<const Program> program) override;
   void stop() override;
   ExecutorStats stats() const override;
@@ -46,12 +49,13 @@ class Executor final : public Device {
 
  private:
   struct Job {
-    std::vector<int32_t> words;  // a step, or, when `done` is empty:
+    std::vector<int32_t> words;  // a step when there is `done`, copies of a swap when there is `swapped`, or:
     std::vector<int32_t> pages;  // pages to give back, or, when there are none:
     int slot = 0;                // a slot to open
     SamplerParams params;
     std::vector<int32_t> prompt;
     Done done;
+    Swapped swapped;
   };
 
   struct Outcome {  // of a step that has run and was not told yet
@@ -61,6 +65,10 @@ class Executor final : public Device {
   };
 
   void serve();
+  void push(Job job);
+  void run_step(Job& job);
+  void run_swap(const Job& job);
+  void open_slot(Job& job);
   void tell();
   std::shared_ptr<const Program> program_of(const std::vector<int32_t>& words);
   std::vector<int32_t> run(const std::vector<int32_t>& words);
@@ -80,6 +88,8 @@ class Executor final : public Device {
   StepBuffers buffers_;
   std::optional<Outcome> outcome_;
   std::unique_ptr<ThreadTeam> team_;
+  std::optional<SwapSpace> swap_;
+  std::optional<Error> swap_failure_;
   std::optional<Profile> profile_;
 
   mutable std::mutex mutex_;

@@ -70,7 +70,13 @@ describe('BlockAllocator', () => {
     for (let i = 1; i < 300; i++) blocks.share(crowded)
     const states = new Uint8Array(4)
     blocks.states(states)
-    expect([...states]).toEqual([2, 1, 255, 0])
+    expect([...states]).toEqual([2, 1, 254, 0])
+    blocks.resize(2) // the free page goes, then the cached one
+    blocks.states(states)
+    expect([...states]).toEqual([2, 255, 254, 255])
+    blocks.resize(3)
+    blocks.states(states)
+    expect([...states]).toEqual([2, 0, 254, 255])
   })
 
   it('refuses what would lose or double a page', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { BlockAllocator, pagesFor } from '../../lib/cache/block-allocator.ts'
 import { BlockTable } from '../../lib/cache/block-table.ts'
-import { PrefixTree, type TokenSource } from '../../lib/cache/prefix-tree.ts'
+import { PrefixTree } from '../../lib/cache/prefix-tree.ts'
+import type { TokenSource } from '../../lib/cache/tree-nodes.ts'
 import { random } from '../support/random.ts'
 
 const source = (ids: number[]): TokenSource => ({

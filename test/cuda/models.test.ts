@@ -138,6 +138,36 @@ it('finds a prompt in the prefix cache, up to the middle of a page, and copies t
   expect(card).toEqual(await run({}))
 })
 
+it('swaps pages to memory beside the card and back, and gives that memory back', async () => {
+  const path = checkoutFixture('llama', folder)
+  const prompts = Array.from({ length: 6 }, (_, i) => Array.from({ length: 20 + 7 * i }, (_, p) => 5 + i + p))
+  const run = async (options: LoadOptions) => {
+    await using llm = await load(path, { context: CONTEXT, maxSequences: 6, pages: 9, device: 'cuda', ...options })
+    const ask = (prompt: number[], i: number) =>
+      llm.generate(prompt, { temperature: 0.8, seed: i, maxTokens: 70, ignoreEos: true, logprobs: true })
+    await ask([1, 2, 3], 0) // the model of time has to know what a step takes
+    const answers = await Promise.all(prompts.map(ask))
+    const transcripts = answers.map(({ tokens, logprobs }) => ({
+      tokens,
+      logprobs: logprobs!.map((one) => one.logprob),
+    }))
+    return { transcripts, ...llm.stats() }
+  }
+  const before = cardReports(reportFile).length
+  const swapped = await run({ swap: { bytes: 2 ** 20 } })
+  expect(swapped.swap).toMatchObject({ failed: false })
+  expect(swapped.swap!.outPages).toBeGreaterThan(0)
+  expect(swapped.swap!.inPages).toBeGreaterThan(0)
+  const recomputed = await run({ swap: false })
+  expect(recomputed.preemptions).toBeGreaterThan(0)
+  expect(swapped.transcripts).toEqual(recomputed.transcripts)
+  expect((await run({})).swap!.pages).toBe(9) // on by default, as large as the KV cache where there is memory
+  for (const { allocations, objects } of cardReports(reportFile).slice(before))
+    expect({ allocations, objects }).toEqual({ allocations: 0, objects: 0 })
+  const file = load(path, { device: 'cuda', swap: { bytes: 2 ** 20, folder } })
+  await expect(file).rejects.toMatchObject({ code: 'KV_UNSUPPORTED' })
+})
+
 it('runs two cards at once, with different work', async () => {
   const paths = ['llama', 'qwen3'].map((name) => checkoutFixture(name, folder))
   const run = (path: string, options: LoadOptions) =>

@@ -70,7 +70,7 @@ describe('/live', () => {
         decode: total.decode + sample.decode,
         steps: total.steps + sample.steps,
       }
-      expect(sample.free + sample.cached + sample.owned + sample.shared).toBe(map.length)
+      expect(sample.free + sample.cached + sample.owned + sample.shared + sample.retired).toBe(map.length)
       expect([sample.free, sample.cached, sample.owned]).toEqual(
         [0, 1, 2].map((s) => map.filter((x) => x === s).length),
       )

@@ -27,9 +27,12 @@ export function setup({
   maxRows = 16,
   context = 512,
   prefixCache = true,
+  places = 0,
 } = {}) {
-  const executor = new FakeExecutor({ pages, slots: maxSequences })
-  const engine = new Engine({ executor, pages, limits: { maxTokens, maxSequences, maxRows, context }, prefixCache })
+  const executor = new FakeExecutor({ pages, slots: maxSequences, places })
+  const swap = places > 0 ? { pages: places, guessMs: 0.1, always: true } : undefined
+  const limits = { maxTokens, maxSequences, maxRows, context }
+  const engine = new Engine({ executor, pages, limits, prefixCache, swap })
 
   const generate = (prompt: number[], options: GenerateOptions = {}, signal?: AbortSignal, detokenizer?: Detokenizer) =>
     new Generation(

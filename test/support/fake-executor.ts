@@ -12,6 +12,8 @@ export const DIM = 4
 export interface FakeOptions {
   pages: number
   slots: number
+  /** Pages that there is room for outside. */
+  places?: number
 }
 
 interface Slot {
@@ -33,15 +35,20 @@ export class FakeExecutor implements StepExecutor {
   released = 0
   /** False: steps wait for tick(). */
   automatic = true
-  private readonly kv: Int32Array // [pages × 32] token, or −1
+  /** The next swap fails with this, and then all do. */
+  swapFailure: Error | undefined
+  /** Copies out and in. */
+  readonly swaps: { from: number; to: number }[] = []
+  private readonly kv: Int32Array // [(pages + places) × 32] token, or −1
   private readonly positions: Int32Array
   private readonly slots: (Slot | undefined)[]
   private readonly queue: (() => void)[] = []
   private scheduled = false
 
   constructor(readonly options: FakeOptions) {
-    this.kv = new Int32Array(options.pages * PAGE).fill(-1)
-    this.positions = new Int32Array(options.pages * PAGE).fill(-1)
+    const room = options.pages + (options.places ?? 0)
+    this.kv = new Int32Array(room * PAGE).fill(-1)
+    this.positions = new Int32Array(room * PAGE).fill(-1)
     this.slots = new Array(options.slots).fill(undefined)
   }
 
@@ -68,6 +75,27 @@ export class FakeExecutor implements StepExecutor {
         this.positions.fill(-1, page * PAGE, (page + 1) * PAGE)
       }
       this.released += gone.length
+    })
+  }
+
+  /** Copies of pages, after the steps already submitted and before those to come. */
+  swap(copies: Int32Array): Promise<number> {
+    const { pages, places = 0 } = this.options
+    const words = copies.slice()
+    return new Promise((resolve, reject) => {
+      this.queue.push(() => {
+        if (this.swapFailure) return reject(this.swapFailure)
+        for (let i = 0; i < words.length; i += 2) {
+          const [from, to] = [words[i]!, words[i + 1]!]
+          if (!(from >= 0 && to >= 0 && from < pages + places && to < pages + places && from < pages !== to < pages))
+            throw new Error(`swap from ${from} to ${to}`)
+          this.kv.copyWithin(to * PAGE, from * PAGE, (from + 1) * PAGE)
+          this.positions.copyWithin(to * PAGE, from * PAGE, (from + 1) * PAGE)
+          this.swaps.push({ from, to })
+        }
+        resolve((words.length / 2) * 1e-3)
+      })
+      this.schedule()
     })
   }
 

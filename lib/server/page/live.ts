@@ -191,6 +191,7 @@ export class LiveView {
     show('busy', `${Math.round(busy)}`, ' %')
     const { hitTokens, promptTokens } = sample
     show('hits', promptTokens ? `${Math.round((100 * hitTokens) / promptTokens)}` : '—', promptTokens ? ' %' : '')
-    show('preemptions', compact(sample.preemptions))
+    const { preemptions, swappedIn } = sample
+    show('preemptions', compact(preemptions), swappedIn ? ` ${compact(swappedIn)} pages swapped in` : '')
   }
 }

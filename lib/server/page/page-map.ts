@@ -2,7 +2,7 @@
 // fades in, so that the eye can follow it. Where there are more pages than cells, a cell is the mean of several.
 import { h } from './dom.ts'
 import { compact, css, fitCanvas, ink, mix, type Rgb, still } from './ink.ts'
-import { CACHED, FREE, type PageMap, type Sample } from './wire.ts'
+import { CACHED, FREE, type PageMap, RETIRED, type Sample } from './wire.ts'
 
 const [SMALLEST, LARGEST] = [3, 28] // of a cell, in pixels
 const FADE_MS = 450
@@ -11,7 +11,8 @@ export class PageMapView {
   readonly element: HTMLElement
   private readonly canvas = h('canvas', { role: 'img' })
   private readonly tip = h('div', { class: 'tip', hidden: true })
-  private readonly counts: Record<'free' | 'cached' | 'owned' | 'shared', HTMLElement>
+  private readonly counts: Record<'free' | 'cached' | 'owned' | 'shared' | 'retired', HTMLElement>
+  private readonly retired: HTMLElement
   private readonly about = h('span', { class: 'about' })
   private states = new Uint8Array(0)
   private before = new Uint8Array(0) // what a cell showed before it changed
@@ -25,9 +26,10 @@ export class PageMapView {
 
   constructor() {
     const count = () => h('b', {}, '0')
-    this.counts = { free: count(), cached: count(), owned: count(), shared: count() }
+    this.counts = { free: count(), cached: count(), owned: count(), shared: count(), retired: count() }
     const key = (name: keyof typeof this.counts, label: string) =>
       h('span', { class: `key page-${name}` }, h('i'), `${label} `, this.counts[name])
+    this.retired = key('retired', 'given back')
     this.element = h(
       'section',
       { class: 'card pages' },
@@ -44,6 +46,7 @@ export class PageMapView {
           key('owned', 'owned'),
           key('shared', 'shared'),
           h('span', { class: 'ramp' }, 'by 2', h('i'), '32'),
+          this.retired,
         ),
       ),
       h('div', { class: 'plot' }, this.canvas, this.tip),
@@ -77,12 +80,13 @@ export class PageMapView {
       this.changedAt[page] = now
       this.fading.add(Math.floor(page / this.each))
     }
-    for (const name of ['free', 'cached', 'owned', 'shared'] as const)
+    for (const name of ['free', 'cached', 'owned', 'shared', 'retired'] as const)
       this.counts[name].textContent = compact(sample[name])
-    const { free, cached, owned, shared } = sample
+    const { free, cached, owned, shared, retired } = sample
+    this.retired.hidden = retired === 0
     this.canvas.setAttribute(
       'aria-label',
-      `${free} pages free, ${cached} cached, ${owned} owned by one sequence, ${shared} shared by several`,
+      `${free} pages free, ${cached} cached, ${owned} owned by one sequence, ${shared} shared by several${retired ? `, ${retired} given back` : ''}`,
     )
   }
 
@@ -147,6 +151,7 @@ export class PageMapView {
 
 function colourOf(state: number): Rgb {
   if (state === FREE) return ink('page-free')
+  if (state === RETIRED) return ink('page-retired')
   if (state === CACHED) return ink('page-cached')
   if (state === 2) return ink('page-owned')
   return mix(ink('page-shared'), ink('page-crowd'), Math.min(1, Math.log2((state - 1) / 2) / 4))
@@ -154,6 +159,7 @@ function colourOf(state: number): Rgb {
 
 function described(state: number): string {
   if (state === FREE) return 'free'
+  if (state === RETIRED) return 'given back to the system'
   if (state === CACHED) return 'cached for prompts to come'
-  return state === 2 ? 'owned by one sequence' : `shared by ${state === 255 ? 'more than 253' : state - 1} sequences`
+  return state === 2 ? 'owned by one sequence' : `shared by ${state === 254 ? 'more than 252' : state - 1} sequences`
 }

@@ -52,8 +52,12 @@ export interface Sample {
   /** Pages that one sequence owns, and pages of several. */
   owned: number
   shared: number
+  /** Given back to the system. */
+  retired: number
   /** Since the model was loaded. */
   preemptions: number
+  /** Pages that came back from outside the KV cache. */
+  swappedIn: number
   hitTokens: number
   promptTokens: number
   ttft: ByClass<Latency>
@@ -66,6 +70,7 @@ export interface PageMap {
   changed?: number[]
 }
 
-/** States of a page: 0 free, 1 cached, n + 1 for n holders. */
+/** States of a page: 0 free, 1 cached, n + 1 for n holders, 255 retired. */
 export const FREE = 0
 export const CACHED = 1
+export const RETIRED = 255

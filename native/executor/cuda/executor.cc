@@ -44,11 +44,26 @@ void CudaExecutor::push(Job job) {
 
 void CudaExecutor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
   KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
-  push({.words = {}, .slot = slot, .params = std::move(params), .prompt = std::move(prompt), .done = {}});
+  Job job;
+  job.slot = slot;
+  job.params = std::move(params);
+  job.prompt = std::move(prompt);
+  push(std::move(job));
 }
 
 void CudaExecutor::submit(std::vector<int32_t> words, Done done) {
-  push({.words = std::move(words), .slot = 0, .params = {}, .prompt = {}, .done = std::move(done)});
+  Job job;
+  job.words = std::move(words);
+  job.done = std::move(done);
+  push(std::move(job));
+}
+
+void CudaExecutor::swap(std::vector<int32_t> copies, Swapped done) {
+  check_swap(copies, options_.kv.pages, options_.swap.pages);
+  Job job;
+  job.words = std::move(copies);
+  job.swapped = std::move(done);
+  push(std::move(job));
 }
 
 int CudaExecutor::add_program(std::shared_ptr<const Program> program) { return model_.add_program(std::move(program)); }
@@ -68,6 +83,8 @@ void CudaExecutor::queue_jobs() {
     lock.unlock();
     if (job.done)
       queue_step(std::move(job), std::move(flight));
+    else if (job.swapped)
+      queue_swap(std::move(job));
     else
       open_slot(job);
     lock.lock();
@@ -110,6 +127,22 @@ void CudaExecutor::queue_step(Job job, std::unique_ptr<Flight> flight) {
   changed_.notify_all();
 }
 
+void CudaExecutor::queue_swap(Job job) {
+  const auto begin = Clock::now();
+  std::unique_ptr<driver::Event> copied;
+  try {
+    model_.enter();
+    copied = model_.new_event();
+    model_.swap(job.words, *copied);
+  } catch (...) {
+    job.swapped(0, error_now());
+    return;
+  }
+  std::lock_guard lock(mutex_);
+  running_.push_back({{}, {}, begin, std::move(copied), std::move(job.swapped)});
+  changed_.notify_all();
+}
+
 void CudaExecutor::deliver() {
   auto last_end = Clock::now();
   std::unique_lock lock(mutex_);
@@ -123,14 +156,19 @@ void CudaExecutor::deliver() {
     std::optional<Error> error;
     try {
       model_.enter();
-      step.flight->over.wait();
-      result = CardModel::result_of(*step.flight);
+      (step.flight ? step.flight->over : *step.copied).wait();
+      if (step.flight) result = CardModel::result_of(*step.flight);
     } catch (...) {
       error = error_now();
     }
     const auto end = Clock::now();
     const std::chrono::duration<double, std::milli> busy = end - std::max(step.begin, last_end);
     last_end = end;
+    if (step.swapped) {
+      step.swapped(busy.count(), std::move(error));
+      lock.lock();
+      continue;
+    }
     lock.lock();
     free_.push_back(std::move(step.flight));  // before the caller hears of it: it may send the next step at once
     ++stats_.steps;
@@ -153,8 +191,10 @@ void CudaExecutor::stop() {
   changed_.notify_all();
   if (queueing_.joinable()) queueing_.join();
   if (delivering_.joinable()) delivering_.join();
-  for (Job& job : dropped)
+  for (Job& job : dropped) {
     if (job.done) job.done({}, Error("KV_DISPOSED", "the executor was disposed before this step ran"));
+    if (job.swapped) job.swapped(0, Error("KV_DISPOSED", "the executor was disposed before this swap ran"));
+  }
 }
 
 ExecutorStats CudaExecutor::stats() const {

@@ -22,6 +22,7 @@ class CudaExecutor final : public Device {
 
   void open(int slot, SamplerParams params, std::vector<int32_t> prompt) override;
   void submit(std::vector<int32_t> words, Done done) override;
+  void swap(std::vector<int32_t> copies, Swapped done) override;
   int add_program(std::shared_ptr<const Program> program) override;
   void stop() override;
   ExecutorStats stats() const override;
@@ -30,22 +31,26 @@ class CudaExecutor final : public Device {
  private:
   using Clock = std::chrono::steady_clock;
   struct Job {
-    std::vector<int32_t> words;  // a step, or, when `done` is empty:
+    std::vector<int32_t> words;  // a step when there is `done`, copies of a swap when there is `swapped`, or:
     int slot = 0;                // a slot to open
     SamplerParams params;
     std::vector<int32_t> prompt;
     Done done;
+    Swapped swapped;
   };
   struct Running {
-    std::unique_ptr<Flight> flight;
+    std::unique_ptr<Flight> flight;  // a step, or:
     Done done;
     Clock::time_point begin;
+    std::unique_ptr<driver::Event> copied = {};  // copies of a swap
+    Swapped swapped = {};
   };
 
   void push(Job job);
   void queue_jobs();
   void open_slot(const Job& job);
   void queue_step(Job job, std::unique_ptr<Flight> flight);
+  void queue_swap(Job job);
   void deliver();
 
   const ExecutorOptions options_;

@@ -72,6 +72,7 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
       step_(context_, arrays_.bytes()),
       results_(context_, std::max(1, limits_.rows) * sizeof(SampleResult)) {
   kv_ = with_spare_page(options.kv, kv_memory_.data());
+  if (options.swap.pages > 0) swap_.emplace(context_, options.swap.pages, kv_);
   // What a masked key reads must be a number: it is multiplied by zero.
   stream_.zero(kv_memory_.data(), kv_memory_.size());
   stream_.wait();
@@ -154,6 +155,17 @@ void CardModel::queue(const std::vector<int32_t>& words, Flight& flight) {
     run(program, arena, extent_of(buffers_));
   queue_results(program, flight, rows, sequences);
   stream_.record(flight.over);
+}
+
+void CardModel::swap(const std::vector<int32_t>& copies, const driver::Event& over) {
+  if (swap_failure_) throw *swap_failure_;
+  try {
+    swap_->queue(copies, stream_);
+    stream_.record(over);
+  } catch (const Error& error) {
+    swap_failure_ = error;
+    throw;
+  }
 }
 
 // Copies in the order given; those that do not touch one another's pages go together.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "native/executor/cuda/card_swap.h"
 #include "native/executor/cuda/decode.h"
 #include "native/executor/cuda/queue_tape.h"
 #include "native/executor/cuda/step_arrays.h"
@@ -46,6 +47,10 @@ class CardModel {
 
   // Checks the step and queues it with its copies in and out; flight.over follows them.
   void queue(const std::vector<int32_t>& words, Flight& flight);
+  // Queues copies out of the KV cache or back into it; `over` follows them. Throws KV_NATIVE, then and from then on, when
+  // one could not be queued.
+  void swap(const std::vector<int32_t>& copies, const driver::Event& over);
+  std::unique_ptr<driver::Event> new_event() const { return std::make_unique<driver::Event>(context_); }
   // Waits for what is queued, whatever becomes of it.
   void settle() noexcept;
   std::unique_ptr<Flight> new_flight() const;
@@ -79,6 +84,8 @@ class CardModel {
   const StepArrays arrays_;
   CardSlots slots_;
   KvCache kv_;
+  std::optional<CardSwap> swap_;
+  std::optional<Error> swap_failure_;
   driver::DeviceMemory kv_memory_, attention_, step_, results_;
   // Recorded steps hold their addresses, so an arena never moves: a program that needs a larger one gets another.
   std::vector<driver::DeviceMemory> arenas_;

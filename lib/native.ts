@@ -222,10 +222,10 @@ export function native(): Native {
 
 const root = unpackedPath(join(__dirname, '..'))
 
-/** Where CUDA kernels may lie (*.fatbin), the first with any counts: KVASIR_CUDA_KERNELS, the package, a build. */
+/** Where CUDA kernels may lie (*.fatbin): what KVASIR_CUDA_KERNELS names, or the first with any of the package and a build. */
 export function kernelFolders(): string[] {
   const named = process.env['KVASIR_CUDA_KERNELS']
-  return [...(named ? [named] : []), join(root, 'prebuilds', 'cuda'), join(root, 'build', 'cuda')]
+  return named ? [named] : [join(root, 'prebuilds', 'cuda'), join(root, 'build', 'cuda')]
 }
 
 function loadAddon(): Native {

@@ -38,6 +38,8 @@ for (const { source, fatbin, architectures } of files) {
   const found = [...gates.ofAssembler(log)].map((row) => ({ ...row, code: code.get(`${row.kernel} ${row.target}`) }))
   if (found.length < Math.max(1, architectures.length - 1))
     faults.push(`${source}: ptxas reports ${found.length} kernels`)
+  for (const [, kernel] of log.matchAll(/Potential Performance Loss: .* in the function '(\w+)'/g))
+    if (!kernel.startsWith('conformance')) faults.push(`${kernel}: wgmma instructions are serialized`)
   rows.push(...found)
 }
 console.table(gates.table(rows))

@@ -14,10 +14,13 @@ std::vector<std::string> folders() {
 
 }  // namespace
 
-Card::Card()
+Card::Card(bool small)
     : context_(std::make_shared<driver::Context>(driver::Driver::open(), 0)),
       kernels_(context_, folders()),
-      stream_(context_) {}
+      stream_(context_),
+      small_(small || emulated()),
+      has_wgmma_(card().compute_capability == 90 && kernels_.has("linear_q8_0_wgmma_64")),
+      facts_{card().multiprocessors, card().compute_capability, card().shared_bytes, has_wgmma_} {}
 
 driver::DeviceMemory Card::put(const void* data, size_t bytes) {
   driver::DeviceMemory memory(context_, std::max<size_t>(bytes, 1));
@@ -41,15 +44,17 @@ void Card::queue(const cuda::Launches& launches, const void* op) {
   }
 }
 
-cuda::DeviceFacts Card::facts() const {
-  return {card().multiprocessors, card().compute_capability, card().shared_bytes};
+void Card::queue(const Linear& op) {
+  if (!cuda::uses_wgmma(op, facts_)) return queue(cuda::plan(op, facts_), &op);
+  const auto arg = cuda::with_boxes(op, facts_, [this](const cuda::Boxes& boxes) { return encode(boxes); });
+  queue(cuda::plan(arg, facts_), &arg);
 }
 
 bool Card::emulated() const { return card().name.starts_with("Emulated"); }
 
 double Card::measure(size_t count, const std::function<void(size_t)>& queue_one) {
-  const int rounds = emulated() ? 1 : 9, warm_ups = emulated() ? 0 : 2;
-  const size_t each = emulated() ? count : std::max<size_t>(count, 20);  // a round is long beside a launch
+  const int rounds = small_ ? 1 : 9, warm_ups = small_ ? 0 : 2;
+  const size_t each = small_ ? count : std::max<size_t>(count, 20);  // a round is long beside a launch
   std::vector<double> times;
   for (int round = -warm_ups; round < rounds; ++round) {
     const driver::Event begin(context_, driver::Event::kTimed), end(context_, driver::Event::kTimed);

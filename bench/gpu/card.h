@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,7 +16,8 @@ namespace kvasir::gpu_bench {
 
 class Card {
  public:
-  Card();
+  // `small`: sizes for an emulator or a sanitizer, and times that mean nothing. On emulated cards always.
+  explicit Card(bool small);
 
   driver::DeviceMemory put(const void* data, size_t bytes);
   driver::DeviceMemory room(size_t bytes) { return driver::DeviceMemory(context_, bytes); }
@@ -25,7 +27,16 @@ class Card {
   void queue(const Op& op) {
     queue(cuda::plan(op, facts()), &op);
   }
+  void queue(const Linear& op);
   void queue(const cuda::Launches& launches, const void* op);
+  cuda::TensorMap encode(const cuda::Boxes& boxes) const { return context_->encode(boxes); }
+
+  // Whether linear may go by wgmma, where the card has it.
+  void use_wgmma(bool use) { facts_.wgmma = use && has_wgmma_; }
+  bool has_wgmma() const { return has_wgmma_; }
+  bool small() const { return small_; }
+  // So much time has gone that what is left is left out.
+  bool late() const { return std::chrono::steady_clock::now() - begin_ > std::chrono::minutes(7); }
 
   // Median milliseconds of one of `ops`, which differ in the memory they read, so that none is found in a cache.
   template <typename Op>
@@ -33,10 +44,10 @@ class Card {
     return measure(ops.size(), [&](size_t i) { queue(ops[i]); });
   }
 
-  cuda::DeviceFacts facts() const;
+  const cuda::DeviceFacts& facts() const { return facts_; }
   const driver::CardFacts& card() const { return context_->card(); }
   int driver_version() const { return context_->driver().version(); }
-  bool emulated() const;  // small sizes, and times that mean nothing
+  bool emulated() const;
 
  private:
   double measure(size_t count, const std::function<void(size_t)>& queue_one);
@@ -44,6 +55,9 @@ class Card {
   driver::ContextPtr context_;
   driver::Kernels kernels_;
   driver::Stream stream_;
+  bool small_, has_wgmma_;
+  cuda::DeviceFacts facts_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
 // One line of the table.
@@ -78,6 +92,8 @@ int64_t different_bytes(const std::vector<uint8_t>& found, const uint8_t* expect
 std::vector<Line> bench_linear(Card& card);
 std::vector<Line> bench_attention(Card& card);
 std::vector<Line> bench_rows(Card& card);
+// compute-sanitizer's tools over this program at small sizes: what each says, a line each. Empty: it is not on this machine.
+std::vector<std::string> sanitize(const char* program);
 double copy_bandwidth(Card& card);  // bytes a second, read and written
 // Cases of native/cuda/conformance.h whose bits are not the emulator's; their vectors go to `path` unless it is empty.
 std::vector<std::string> conformance(Card& card, const std::string& path);

@@ -23,7 +23,7 @@ Line one(Card& card, const test::Format& format, int32_t tokens, int32_t outputs
   const auto x_there = card.put(x.get(), x.size);
   const auto y_there = card.put(expected.get(), expected.size);
   std::vector<driver::DeviceMemory> weights;
-  const size_t copies = card.emulated() ? 1 : static_cast<size_t>(kRotated / static_cast<double>(packed.size())) + 1;
+  const size_t copies = card.small() ? 1 : static_cast<size_t>(kRotated / static_cast<double>(packed.size())) + 1;
   for (size_t i = 0; i < copies; ++i) weights.push_back(card.put(packed.data(), packed.size()));
 
   Linear op;
@@ -40,7 +40,8 @@ Line one(Card& card, const test::Format& format, int32_t tokens, int32_t outputs
     ops.back().segment[0].w.data = weight.data();
   }
   Line line;
-  line.name = text("linear ", format.name, " ", tokens, " x ", outputs, " x ", cols);
+  line.name = text(cuda::uses_wgmma(ops[0], card.facts()) ? "linear by wgmma " : "linear ", format.name, " ", tokens,
+                   " x ", outputs, " x ", cols);
   line.milliseconds = card.milliseconds(ops);
   line.different =
       different_bytes(card.get(y_there.data(), expected.size), expected.get(), tokens, y_stride, outputs * 4);
@@ -54,12 +55,24 @@ Line one(Card& card, const test::Format& format, int32_t tokens, int32_t outputs
 std::vector<Line> bench_linear(Card& card) {
   std::vector<Line> lines;
   for (const test::Format& format : test::kFormats) {
-    if (card.emulated()) {
-      for (const int tokens : {1, 24}) lines.push_back(one(card, format, tokens, 48, 512));
-      continue;
+    const auto add = [&](int tokens, int outputs, int cols) {
+      if (!card.late()) lines.push_back(one(card, format, tokens, outputs, cols));
+    };
+    card.use_wgmma(false);
+    if (card.small()) {
+      for (const int tokens : {1, 24}) add(tokens, 48, 512);
+    } else {
+      for (const int tokens : {1, 8, 64, 512, 2048}) add(tokens, 14336, 4096);
+      add(1, 4096, 14336);
     }
-    for (const int tokens : {1, 8, 64, 512}) lines.push_back(one(card, format, tokens, 14336, 4096));
-    lines.push_back(one(card, format, 1, 4096, 14336));
+    card.use_wgmma(true);
+    if (!card.has_wgmma() || !is_quantised(format.dtype)) continue;
+    if (card.small()) {
+      add(24, 48, 512);
+      add(130, 144, 256);
+    } else {
+      for (const int tokens : {64, 512, 2048}) add(tokens, 14336, 4096);
+    }
   }
   return lines;
 }

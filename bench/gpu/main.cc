@@ -1,11 +1,13 @@
-// gpu_bench [VECTORS]: for a host with a card and nothing else. Every wrapper of ptx.h against the emulator, every kernel
+// gpu_bench [--small] [VECTORS]: for a host with a card and nothing else. Every wrapper of ptx.h against the emulator, every kernel
 // against the processor's bits, and how near each comes to what the memory and the integer units can do. The table comes
-// last, and behind it one line of JSON. VECTORS: a file for the conformance vectors. Status 1: something was wrong.
+// last, and behind it one line of JSON. VECTORS: a file for the conformance vectors. --small: small sizes, for a sanitizer.
+// After seven minutes what is left is left out, and that is said. Status 1: something was wrong.
 //
 // The floor of a kernel is the larger of bytes / bandwidth and operations / rate. Bandwidth is measured by a copy; the rate
 // is the datasheet's for 8-bit integers, dense, where the card is known.
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 #include "bench/gpu/card.h"
 #include "native/base/check.h"
@@ -28,8 +30,8 @@ std::string json_name(std::string name) {
   return name;
 }
 
-int run(const std::string& vectors) {
-  Card card;
+int run(const char* program, const std::string& vectors, bool small) {
+  Card card(small);
   const auto& facts = card.card();
   std::fprintf(stderr, "%s, compute capability %d.%d, driver for CUDA %d.%d\n", facts.name.c_str(),
                facts.compute_capability / 10, facts.compute_capability % 10, card.driver_version() / 1000,
@@ -44,6 +46,8 @@ int run(const std::string& vectors) {
     std::fprintf(stderr, "%zu kernels and shapes\n", lines.size());
   }
 
+  const std::vector<std::string> sanitized = small ? std::vector<std::string>() : sanitize(program);
+
   std::printf("%-40s %10s %9s %9s %8s %10s\n", "kernel", "us", "GB/s", "Tops/s", "% floor", "different");
   std::string figures;
   int64_t different = 0;
@@ -56,6 +60,9 @@ int run(const std::string& vectors) {
     figures += text(",\"", line.name, " us\":", seconds * 1e6, ",\"", line.name, " % floor\":", 100 * floor / seconds);
     different += line.different;
   }
+  for (const std::string& line : sanitized) std::printf("%s\n", line.c_str());
+  if (sanitized.empty() && !small) std::printf("compute-sanitizer is not on this machine\n");
+  if (card.late()) std::printf("seven minutes are over: not every kernel was run\n");
   std::printf("copy: %.0f GB/s; %zu of the wrappers' cases differ; %lld bytes differ\n", bandwidth * 1e-9, wrong.size(),
               static_cast<long long>(different));
   std::printf(
@@ -70,7 +77,9 @@ int run(const std::string& vectors) {
 
 int main(int count, char** arguments) {
   try {
-    return run(count > 1 ? arguments[1] : "");
+    const bool small = count > 1 && std::strcmp(arguments[1], "--small") == 0;
+    const int file = small ? 2 : 1;
+    return run(arguments[0], count > file ? arguments[file] : "", small);
   } catch (const Error& error) {
     std::fprintf(stderr, "%s: %s\n", error.code, error.what());
     return 1;

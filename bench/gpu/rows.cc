@@ -37,7 +37,7 @@ Line finish(Card& card, const std::string& name, double milliseconds, const Plac
 
 std::vector<Line> bench_rows(Card& card) {
   test::Random random(3);
-  const int rows = card.emulated() ? 5 : 2048, dim = card.emulated() ? 256 : 8192;
+  const int rows = card.small() ? 5 : 2048, dim = card.small() ? 256 : 8192;
   std::vector<Line> lines;
   {
     const Place x = place(card, Dtype::f32, rows, dim, random), y = place(card, Dtype::act8, rows, dim, random);
@@ -61,7 +61,7 @@ std::vector<Line> bench_rows(Card& card) {
 }
 
 double copy_bandwidth(Card& card) {
-  const int64_t page = card.emulated() ? 1 << 16 : int64_t{512} << 20;
+  const int64_t page = card.small() ? 1 << 16 : int64_t{512} << 20;
   const auto pages = card.room(2 * page);
   const std::vector<int32_t> pair = {0, 1};
   const auto pair_there = card.put(pair.data(), 8);

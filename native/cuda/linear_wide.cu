@@ -74,6 +74,7 @@ __device__ __forceinline__ void multiply(const Linear& op) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         ahead[p].unpack(half, a[p][half]);
+        keep(a[p][half]);
         scales[p][half] = ahead[p].scales(half);
       }
       if (span + 1 < spans && !idle) ahead[p].load(panel[p], shape, span + 1);

@@ -174,6 +174,13 @@ __device__ __forceinline__ uint32_t permute(uint32_t a, uint32_t b) {
   return __byte_perm(a, b, selector);
 }
 
+// No instruction: the compiler may not compute these again where they are used, which it does across branches.
+template <int count>
+__device__ __forceinline__ void keep(uint32_t (&values)[count]) {
+#pragma unroll
+  for (int i = 0; i < count; ++i) asm volatile("" : "+r"(values[i]));
+}
+
 // cvt.f32.f16, cvt.rn.f16.f32
 __device__ __forceinline__ float from_f16(uint16_t bits) {
   float value;
@@ -234,6 +241,8 @@ template <int groups>
 void copy_wait() {
   simt::copy_wait(groups);
 }
+template <int count>
+void keep(uint32_t (&)[count]) {}
 inline void ldmatrix_x4(uint32_t* to, uint32_t row) { simt::ldmatrix_x4(to, row, false); }
 inline void ldmatrix_x4_transposed(uint32_t* to, uint32_t row) { simt::ldmatrix_x4(to, row, true); }
 template <uint32_t selector>

@@ -16,7 +16,10 @@ const folder = temporaryFolder()
 const reportFile = join(folder, 'report')
 
 beforeAll(() => {
-  Object.assign(process.env, lookalike({ KVASIR_SIMT_DEVICES: '2', KVASIR_SIMT_COMPUTE: '80,90', KVASIR_SIMT_REPORT: reportFile }))
+  Object.assign(
+    process.env,
+    lookalike({ KVASIR_SIMT_DEVICES: '2', KVASIR_SIMT_COMPUTE: '80,90', KVASIR_SIMT_REPORT: reportFile }),
+  )
 })
 
 const sampling = [
@@ -72,20 +75,23 @@ it.each(['llama', 'qwen2', 'qwen3'])('says the same with quantised weights: %s.g
   expectTheSame(card, await everything(path, tokens.slice(0, 60), {}))
 })
 
-it.each(['llama', 'qwen2', 'qwen3'])('says the same by the kernels for compute capability 9.0: %s.gguf', async (name) => {
-  const { path, tokens } = expectedOfGguf(name)
-  const wgmmaKernels = () => cardReports(reportFile).at(-1)!.wgmmaKernels
-  const card = await everything(path, tokens.slice(0, 60), { device: 'cuda:1' })
-  expect(wgmmaKernels()).toBeGreaterThan(20)
-  const processor = await everything(path, tokens.slice(0, 60), {})
-  expectTheSame(card, processor)
-  if (name !== 'llama') return
-  const before = wgmmaKernels()
-  process.env['KVASIR_CUDA_WGMMA'] = '0'
-  expectTheSame(await everything(path, tokens.slice(0, 60), { device: 'cuda:1' }), processor)
-  delete process.env['KVASIR_CUDA_WGMMA']
-  expect(wgmmaKernels()).toBe(before)
-})
+it.each(['llama', 'qwen2', 'qwen3'])(
+  'says the same by the kernels for compute capability 9.0: %s.gguf',
+  async (name) => {
+    const { path, tokens } = expectedOfGguf(name)
+    const wgmmaKernels = () => cardReports(reportFile).at(-1)!.wgmmaKernels
+    const card = await everything(path, tokens.slice(0, 60), { device: 'cuda:1' })
+    expect(wgmmaKernels()).toBeGreaterThan(20)
+    const processor = await everything(path, tokens.slice(0, 60), {})
+    expectTheSame(card, processor)
+    if (name !== 'llama') return
+    const before = wgmmaKernels()
+    process.env['KVASIR_CUDA_WGMMA'] = '0'
+    expectTheSame(await everything(path, tokens.slice(0, 60), { device: 'cuda:1' }), processor)
+    delete process.env['KVASIR_CUDA_WGMMA']
+    expect(wgmmaKernels()).toBe(before)
+  },
+)
 
 it('replays recorded steps, whatever the batch, and gives everything back', async () => {
   const path = checkoutFixture('llama', folder)

@@ -21,7 +21,9 @@ const { Generation } = lib('engine/generation.js')
 const { StepWriter } = lib('engine/step.js')
 const { samplingParams } = lib('sampling/params.js')
 const { Qos } = lib('scheduler/policies/qos.js')
+const { PrefixCache } = lib('scheduler/prefix-cache.js')
 const { Scheduler } = lib('scheduler/scheduler.js')
+const { Swap } = lib('scheduler/swap.js')
 
 const CONTEXT = 512
 const WARM_UP = 500
@@ -38,7 +40,9 @@ const requestOf = (listener) =>
 
 /** Plans and words, with results thrown in by hand. */
 function scheduling(n) {
-  const scheduler = new Scheduler(new BlockAllocator(pagesFor(n)), limitsFor(n), { policy: new Qos() })
+  const blocks = new BlockAllocator(pagesFor(n))
+  const prefixes = new PrefixCache(blocks, new Swap({ pages: pagesFor(n), guessMs: 1 }))
+  const scheduler = new Scheduler(blocks, limitsFor(n), { policy: new Qos(), prefixes })
   const writer = new StepWriter()
   const listener = { piece() {}, resolve() {}, reject() {} }
   for (let i = 0; i < n; i++) scheduler.add(requestOf(listener).sequences[0])

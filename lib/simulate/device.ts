@@ -55,7 +55,7 @@ const CPU_135M: Profile = {
   kvMs: 5e-5,
   pairMs: 5e-5,
   rowMs: 0.15,
-  pageMs: 0.08,
+  pageMs: 0.03, // 0.39 MB at 13 GB/s
   targets: {
     interactive: { ttftMs: 1000, tpotMs: 100 },
     standard: { ttftMs: 10_000, tpotMs: 500 },

@@ -17,6 +17,8 @@ const cpu::KernelTable* kernels_or_throw() {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int64_t kSwapAlone = int64_t{4} << 20;  // bytes that one thread copies sooner than all
+
 Error error_now() {
   try {
     throw;
@@ -188,21 +190,25 @@ void Executor::run_step(Job& job) {
   stats_.busy_ms += busy.count();
 }
 
-// On all threads. The first failure of a thread is that of the swap, and of all that follow: what a place holds is not
-// known any more.
+// On all threads where there is much to copy; waking them takes longer than a few pages. The first failure of a thread is
+// that of the swap, and of all that follow: what a place holds is not known any more.
 void Executor::run_swap(const Job& job) {
   tell();  // who waits for the step before need not wait for the copies
   const auto begin = Clock::now();
   if (!swap_failure_) {
     std::mutex failing;
-    team_->run([&](const Worker& worker) {
+    const auto copy = [&](const Worker& worker) {
       try {
         swap_->copy(job.words, worker);
       } catch (...) {
         std::lock_guard lock(failing);
         swap_failure_ = error_now();
       }
-    });
+    };
+    if (static_cast<int64_t>(job.words.size() / 2) * kv_.page_bytes() < kSwapAlone)
+      copy(Worker{});
+    else
+      team_->run(copy);
   }
   const std::chrono::duration<double, std::milli> busy = Clock::now() - begin;
   job.swapped(busy.count(), swap_failure_);

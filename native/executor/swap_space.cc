@@ -19,7 +19,7 @@ void check_swap(const std::vector<int32_t>& copies, int32_t pages, int32_t place
 
 SwapSpace::SwapSpace(const SwapOptions& options, const KvCache& kv) : kv_(kv) {
   if (options.folder.empty())
-    memory_ = AnonymousMemory(kv.page_bytes() * options.pages, AnonymousMemory::kHugePages);
+    memory_ = AnonymousMemory(kv.page_bytes() * options.pages);
   else
     file_.emplace(options.folder);
 }

@@ -11,6 +11,9 @@ import { KvasirError } from '../errors.ts'
 
 export const PAGE_TOKENS = 32
 
+/** What states() says of a retired page. */
+export const RETIRED = 255
+
 /** Pages that hold `tokens` tokens. */
 export const pagesFor = (tokens: number): number => Math.ceil(tokens / PAGE_TOKENS)
 
@@ -26,6 +29,7 @@ export class BlockAllocator {
   private readonly older: Int32Array
   private idle = 0
   private readonly retired: number[] = []
+  private claims = 0 // of the free pages, how many promise() gave away
   private owed = 0 // pages that are to retire as soon as their holders let go; while there are any, none is free
 
   constructor(readonly pages: number) {
@@ -55,6 +59,10 @@ export class BlockAllocator {
       else this.stack[this.top++] = this.retired.pop()!
     }
     this.owed += Math.max(0, this.budget - budget)
+    this.retire()
+  }
+
+  private retire(): void {
     while (this.owed > 0 && this.free > 0) {
       if (this.top > 0) this.put(this.stack[--this.top]!)
       else this.evict()
@@ -66,9 +74,20 @@ export class BlockAllocator {
     return this.retired
   }
 
-  /** Pages that can be had now: free or cached. */
+  /** Pages that can be had now: free or cached, and promised to nobody. */
   get free(): number {
-    return this.top + this.idle
+    return this.top + this.idle - this.claims
+  }
+
+  /** So many of the free pages are for somebody who comes for them later. */
+  promise(pages: number): void {
+    this.claims += pages
+  }
+
+  /** The opposite: who has a claim takes so many pages now, or `forgoes` them. */
+  redeem(pages: number, forgoes = false): void {
+    this.claims -= pages
+    if (forgoes) this.retire()
   }
 
   /** Pages that only the prefix tree keeps. */
@@ -78,8 +97,7 @@ export class BlockAllocator {
 
   /** A page with one holder. The caller has checked `free`. */
   allocate(): number {
-    if (this.top === 0) this.evict()
-    const page = this.stack[--this.top]!
+    const page = this.top > 0 ? this.stack[--this.top]! : this.longestUnused()
     this.references[page] = 1
     return page
   }
@@ -128,18 +146,23 @@ export class BlockAllocator {
     return this.references[page]! > 1 || this.keeps[page] === 1
   }
 
-  /** Writes to states[page]: 0 free, 1 cached, n + 1 for n holders (at most 253), 255 retired. Looks at every page. */
+  /** Writes to states[page]: 0 free, 1 cached, n + 1 for n holders (at most 253), RETIRED. Looks at every page. */
   states(states: Uint8Array): void {
     const { references, keeps, pages } = this
     for (let page = 0; page < pages; page++) {
       const holders = references[page]!
       states[page] = holders > 0 ? Math.min(holders, 253) + 1 : keeps[page]!
     }
-    for (const page of this.retired) states[page] = 255
+    for (const page of this.retired) states[page] = RETIRED
   }
 
-  /** Throws unless every page is free, cached, or held by exactly the given tables. For tests, and an idle engine. */
-  check(held: Iterable<ArrayLike<number>>): void {
+  /**
+   * Throws unless every page is free, cached, or held by exactly the given tables, and so many of the free are promised.
+   * For tests, and an idle engine.
+   */
+  check(held: Iterable<ArrayLike<number>>, promised = 0): void {
+    if (this.claims !== promised || this.free < 0)
+      throw new Error(`${promised} pages promised, ${this.claims} recorded, ${this.top + this.idle} there`)
     const counts = new Uint16Array(this.pages)
     for (const pages of held) for (let i = 0; i < pages.length; i++) counts[pages[i]!]!++
     let owned = 0
@@ -151,7 +174,7 @@ export class BlockAllocator {
     const free = new Set(this.stack.subarray(0, this.top))
     const cached = new Set<number>()
     for (let page = this.newer[this.pages]!; page !== this.pages; page = this.newer[page]!) cached.add(page)
-    const all = owned + this.free + this.retired.length
+    const all = owned + this.top + this.idle + this.retired.length
     if (free.size !== this.top || cached.size !== this.idle || all !== this.pages || (this.owed > 0 && this.free > 0))
       throw new Error(
         `${this.pages} pages, but ${owned} owned, ${this.idle} cached (${cached.size} distinct), ` +
@@ -174,10 +197,17 @@ export class BlockAllocator {
   }
 
   private evict(): void {
+    this.put(this.longestUnused())
+  }
+
+  // Takes a cached page from the prefix tree.
+  private longestUnused(): number {
     if (this.idle === 0) throw new Error('block allocator: no page is free')
     const page = this.newer[this.pages]!
     this.onEvict(page)
-    this.forget(page)
+    this.keeps[page] = 0
+    this.unlink(page)
+    return page
   }
 
   private link(page: number): void {

@@ -1,4 +1,4 @@
-// Who of the waiting starts, and what it gets: slots, pages for all of its tokens, and what the prefix cache has of them,
+// Who of the waiting starts, and what it gets: slots, a claim on pages for all of its tokens, and what the prefix cache has of them,
 // inside the KV cache or outside.
 import { pagesFor } from '../cache/block-allocator.ts'
 import type { Budget } from './budget.ts'
@@ -60,7 +60,7 @@ export class Admission<S extends Scheduled> {
     policy.remove(seq)
     this.room.parked.delete(seq)
     capacity.prefixes?.start(seq, back ? back.tokens : seq.computed)
-    capacity.reserve(seq, tokens, budget.plan.copies)
+    capacity.promise(seq, tokens)
     seq.firstStep = budget.plan.step
     if (seq.slot < 0)
       for (const one of [seq, ...seq.forks]) {
@@ -68,6 +68,7 @@ export class Admission<S extends Scheduled> {
         this.opened.push(one)
       }
     if (back) {
+      capacity.reserve(seq, seq.computed, back.tokens, budget.plan.copies)
       policy.serves(seq, back.tokens - seq.computed) // what comes back counts like what is computed again
       this.loading!.begin(seq, back.nodes, pagesFor(seq.computed), back.tokens)
     }

@@ -61,7 +61,7 @@ export class Capacity {
 
   /**
    * Lets `seq` start if it can now: slots for it and its forks, pages for all of its tokens. The pages that the prefix
-   * cache has of it are its own then, and those tokens count as computed; reserve() takes the others.
+   * cache has of it are its own then, and those tokens count as computed; promise() gives it a claim on the others.
    *
    * `tokens`: for how many there must be room. `spare`: pages that stay free for others.
    */
@@ -81,9 +81,18 @@ export class Capacity {
     return false
   }
 
-  /** Takes the pages of an admitted sequence, so that its prompt never waits for memory again. */
-  reserve(seq: Scheduled, tokens: number, copies: number[]): void {
-    seq.blocks.reserve(this.blocks, seq.computed, tokens, copies)
+  /** Keeps pages for an admitted sequence: its prompt never waits for memory again, and takes a page when it fills it. */
+  promise(seq: Scheduled, tokens: number): void {
+    seq.promised = seq.blocks.missing(this.blocks, seq.computed, tokens)
+    this.blocks.promise(seq.promised)
+  }
+
+  /** Makes tokens [start, end) of `seq` writable, with the pages first that were promised to it. */
+  reserve(seq: Scheduled, start: number, end: number, copies: number[]): void {
+    const pages = Math.min(seq.promised, seq.blocks.missing(this.blocks, start, end))
+    seq.promised -= pages
+    this.blocks.redeem(pages)
+    seq.blocks.reserve(this.blocks, start, end, copies)
   }
 
   /** Pages and slots that `seq` still lacks when the steps in flight have run, the prefix cache left aside. */
@@ -104,9 +113,9 @@ export class Capacity {
     seq.slot = this.slots.pop()!
   }
 
-  /** Pages that the next `count` tokens of `seq` need. */
+  /** Pages that the next `count` tokens of `seq` need, beyond those that were promised to it. */
   missing(seq: Scheduled, count: number): number {
-    return seq.blocks.missing(this.blocks, seq.computed, seq.computed + count)
+    return Math.max(0, seq.blocks.missing(this.blocks, seq.computed, seq.computed + count) - seq.promised)
   }
 
   /**
@@ -129,6 +138,8 @@ export class Capacity {
     const slot = keepSlot ? -1 : seq.slot
     const fenced = { step: seq.lastStep, blocks: seq.blocks, slot, seq, tokens: seq.computed }
     seq.blocks = new BlockTable()
+    this.blocks.redeem(seq.promised, true)
+    seq.promised = 0
     if (!keepSlot) seq.slot = -1
     if (fenced.step <= this.completed) this.free(fenced)
     else {
@@ -160,7 +171,11 @@ export class Capacity {
   /** Throws unless every page and slot is free, fenced or held by one of `live`, exactly once. */
   check(live: Scheduled[]): void {
     const tables = [...this.fenced.map((entry) => entry.blocks), ...live.map((seq) => seq.blocks)]
-    this.blocks.check(tables.map((table) => table.list()))
+    const promised = live.reduce((sum, seq) => sum + seq.promised, 0)
+    this.blocks.check(
+      tables.map((table) => table.list()),
+      promised,
+    )
     this.prefixes?.check()
     const slots = [...this.slots, ...this.fenced.map((entry) => entry.slot), ...live.map((seq) => seq.slot)]
     const held = slots.filter((slot) => slot >= 0)

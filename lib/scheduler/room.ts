@@ -41,7 +41,7 @@ export class Room<S extends Scheduled> {
       const victim = running[i]!
       if (!this.policy.yields(victim, seq) || (pages <= 0 && victim.settled)) continue
       victims.push(victim)
-      pages -= victim.blocks.count
+      pages -= victim.blocks.count + victim.promised
       if (!victim.settled) slots -= 1 + victim.forks.length
     }
     if (pages <= 0 && slots <= 0) for (const victim of victims) this.preempt(running, victim, plan)

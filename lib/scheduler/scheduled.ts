@@ -62,6 +62,8 @@ export class Scheduled implements TokenSource {
   /** Tokens whose ids have come back: length, or one less while a step is in flight. */
   known: number
   blocks = new BlockTable()
+  /** Pages that it will take as its prompt is computed; nobody else gets them. */
+  promised = 0
   /** Its place on the device (sampler, last token); −1 until admitted, then kept to the end. */
   slot = -1
   /** Tokens of the prompt that were in the cache when it was admitted. */

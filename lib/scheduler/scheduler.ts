@@ -237,7 +237,7 @@ export class Scheduler<S extends Scheduled = Scheduled> {
   private schedule(seq: S, count: number, plan: StepPlan<S>): void {
     const start = seq.computed
     const end = start + count
-    seq.blocks.reserve(this.capacity.blocks, start, end, plan.copies)
+    this.capacity.reserve(seq, start, end, plan.copies)
     this.policy.serves(seq, count)
     plan.add(seq, start, count)
     seq.computed = end

@@ -29,6 +29,37 @@ describe('BlockAllocator', () => {
     expect(blocks.free).toBe(2)
   })
 
+  it('keeps promised pages for who comes for them, cached ones too, and gives none of them to a smaller budget', () => {
+    const blocks = new BlockAllocator(4)
+    const [page] = [blocks.allocate()]
+    blocks.keep(page!)
+    blocks.release(page!)
+    blocks.promise(3)
+    expect(blocks.free).toBe(1)
+    blocks.resize(1)
+    expect([blocks.free, blocks.budget, blocks.gone.length]).toEqual([0, 1, 1])
+    expect(() => blocks.check([])).toThrow('0 pages promised, 3 recorded')
+    const taken: number[] = []
+    for (let left = 2; left >= 0; left--) {
+      blocks.redeem(1)
+      taken.push(blocks.allocate())
+      blocks.check([taken], left)
+    }
+    for (const one of taken.splice(0)) blocks.release(one)
+    blocks.check([])
+    expect([blocks.free, blocks.gone.length]).toEqual([1, 3])
+  })
+
+  it('lets what nobody comes for go to the smaller budget', () => {
+    const blocks = new BlockAllocator(4)
+    blocks.promise(4)
+    blocks.resize(1)
+    expect(blocks.gone).toHaveLength(0)
+    blocks.redeem(4, true)
+    blocks.check([])
+    expect([blocks.free, blocks.gone.length]).toEqual([1, 3])
+  })
+
   it('shrinks: free pages first, then cached ones, then owned ones when they are released; and grows again', () => {
     const blocks = new BlockAllocator(8)
     const evicted: number[] = []

@@ -94,6 +94,7 @@ void CudaExecutor::queue_step(Job job, std::unique_ptr<Flight> flight) {
       model_.queue(job.words, *flight);
     } catch (...) {
       error = error_now();
+      model_.drop(*flight);
       model_.settle();  // a part of the step may be queued, and read what the next one writes
     }
   }
@@ -124,9 +125,10 @@ void CudaExecutor::deliver() {
     try {
       model_.enter();
       step.flight->over.wait();
-      result = CardModel::result_of(*step.flight);
+      result = model_.result_of(*step.flight);
     } catch (...) {
       error = error_now();
+      model_.drop(*step.flight);
     }
     const auto end = Clock::now();
     const std::chrono::duration<double, std::milli> busy = end - std::max(step.begin, last_end);

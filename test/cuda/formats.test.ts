@@ -60,7 +60,7 @@ it('ends with calls that are given up in the middle', async () => {
   const calls = [1, 2, 3].map((seed) =>
     llm.generate([5, 6], { format, temperature: 1, seed, maxTokens: 250, signal: abort.signal }).then(
       () => 'done',
-      ({ code }: { code?: string }) => code,
+      (error: unknown) => (error as { code?: string }).code,
     ),
   )
   setTimeout(() => abort.abort(), 60)

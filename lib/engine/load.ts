@@ -118,7 +118,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         maxSequences: memory.limits.maxSequences,
         device: cuda ? `cuda:${cuda.card} (${cuda.name})` : 'cpu',
         threads,
-        isa,
+        isa: cuda ? `sm_${cuda.computeCapability}${executor.stats().wgmma ? 'a' : ''}` : isa,
         kv: memory.kv,
         kvBytes: memory.kvBytes,
         weightBytes: weights.bytes,

@@ -25,6 +25,7 @@ CudaExecutor::CudaExecutor(const ExecutorOptions& options, const CardOptions& ca
                            std::vector<std::shared_ptr<const Program>> programs)
     : options_(options), model_(options, card, weights, std::move(programs)) {
   stats_.kv_bytes = model_.kv_bytes();
+  stats_.wgmma = model_.wgmma();
   for (int i = 0; i < kInFlight; ++i) free_.push_back(model_.new_flight());
   try {
     queueing_ = std::thread([this] { queue_jobs(); });

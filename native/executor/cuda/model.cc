@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "native/executor/cuda/self_check.h"
+
 namespace kvasir::cuda {
 namespace {
 
@@ -43,14 +45,16 @@ std::vector<std::shared_ptr<const Program>> checked(std::vector<std::shared_ptr<
 }
 
 // KVASIR_CUDA_WGMMA=0: without the kernels for compute capability 9.0 alone.
-DeviceFacts facts_of(const driver::Context& context, const driver::Kernels& kernels) {
-  const driver::CardFacts& card = context.card();
+DeviceFacts facts_of(const driver::ContextPtr& context, driver::Kernels& kernels, driver::Stream& stream,
+                     const Weights& weights) {
+  const driver::CardFacts& card = context->card();
   const char* wgmma = std::getenv("KVASIR_CUDA_WGMMA");
   const bool wanted = !wgmma || std::strcmp(wgmma, "0") != 0;
   return {.multiprocessors = card.multiprocessors,
           .compute_capability = card.compute_capability,
           .shared_bytes = card.shared_bytes,
-          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_64")};
+          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_64") &&
+                   wgmma_agrees(context, kernels, stream, weights.list)};
 }
 
 }  // namespace
@@ -62,7 +66,7 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
       context_(card.context),
       kernels_(context_, card.kernel_folders),
       stream_(context_),
-      facts_(facts_of(*context_, kernels_)),
+      facts_(facts_of(context_, kernels_, stream_, weights)),
       weights_(context_, weights, *programs_[0], options.threads, card.progress),
       limits_(limits_of(programs_, options)),
       arrays_(limits_),

@@ -156,6 +156,8 @@ export interface DeviceStats {
   /** Of a card: steps that are recorded, and how often one of them was replayed. */
   graphs: number
   replays: number
+  /** Of a card: kernels for compute capability 9.0 alone are used. */
+  wgmma: boolean
 }
 
 /** A card, as its driver describes it. */

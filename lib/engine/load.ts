@@ -1,7 +1,7 @@
 // From a name to a model that answers: resolve, open, compile, map, start.
 
 import { setImmediate as turn } from 'node:timers/promises'
-import { fromNative, KvasirError } from '../errors.ts'
+import { fromNative } from '../errors.ts'
 import type { Formats } from '../grammar/formats.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
@@ -112,7 +112,6 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       codec,
       template,
       grammar: async (format) => {
-        if (cuda) throw new KvasirError('KV_UNSUPPORTED', "format: answers in a format need device: 'cpu'")
         formats ??= import('../grammar/formats.ts').then(({ Formats }) => new Formats(codec.native, config.vocab_size))
         return (await formats).grammar(format)
       },
@@ -129,7 +128,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         maxSequences: memory.limits.maxSequences,
         device: cuda ? `cuda:${cuda.card} (${cuda.name})` : 'cpu',
         threads,
-        isa,
+        isa: cuda ? `sm_${cuda.computeCapability}${executor.stats().wgmma ? 'a' : ''}` : isa,
         kv: memory.kv,
         kvBytes: memory.kvBytes,
         swapBytes: (swap?.pages ?? 0) * pageBytes(config, memory.kv),

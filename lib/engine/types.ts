@@ -60,7 +60,7 @@ export interface ModelInfo {
   /** What computes: 'cpu', or 'cuda:0' with the name of the card. */
   device: string
   threads: number
-  /** Instruction set of the kernels. */
+  /** Instruction set of the kernels; 'sm_90a' where a card has kernels for it alone and they passed their check. */
   isa: string
   /** Format of the KV cache, and its size when full. */
   kv: string

@@ -217,6 +217,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("threads", running->threads());
       result.Set("graphs", static_cast<double>(stats.graphs));
       result.Set("replays", static_cast<double>(stats.replays));
+      result.Set("wgmma", stats.wgmma);
       if (const Profile* profile = running->profile())
         result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;

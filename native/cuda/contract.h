@@ -60,6 +60,10 @@ struct DeviceSample {
   const int32_t* slot = nullptr;      // [L]
   const int32_t* position = nullptr;  // [L]
   const int32_t* target = nullptr;    // [L] −1: sample
+  const int32_t* mask = nullptr;      // [L] number of the row's mask, −1: every token may come
+  // [masks, mask_words] the first token that may come or −1, then a bit for each.
+  const uint32_t* masks = nullptr;
+  int32_t mask_words = 0;
   const SamplerSlot* slots = nullptr;
   int32_t* last_sampled = nullptr;  // [slots]
   SampleResult* results = nullptr;  // [L]

@@ -11,13 +11,16 @@ namespace {
 constexpr float kGreedyTemperature = 1e-5f;
 constexpr Entry kNoEntry = ~Entry{0};
 
-// The logits with bias already added; penalties are applied as they are read.
+// The logits with bias already added; penalties are applied as they are read, and what may not come is −∞.
 struct Adjusted {
   const float* logits;
   const SamplerSlot& slot;
   bool penalties;
+  const uint32_t* mask;  // null: every token may come
 
+  __device__ __forceinline__ bool may_come(int i) const { return !mask || mask[1 + i / 32] >> i % 32 & 1; }
   __device__ __forceinline__ float operator()(int i) const {
+    if (!may_come(i)) return -INFINITY;
     float logit = logits[i];
     if (!penalties) return logit;
     const uint32_t count = slot.counts[i], generated = count & (kInPrompt - 1u);
@@ -98,11 +101,15 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 1) sample(const __g
     __syncthreads();
     const bool penalties =
         slot.repetition_penalty != 1.0f || slot.frequency_penalty != 0.0f || slot.presence_penalty != 0.0f;
-    const Adjusted adjusted{logits, slot, penalties};
+    const int mask = op.mask[row];
+    const Adjusted adjusted{logits, slot, penalties,
+                            mask < 0 ? nullptr : op.masks + static_cast<size_t>(mask) * op.mask_words};
     const Entry best = best_entry(adjusted, vocab, kNoEntry);
     id = id_of(best);
     if (slot.temperature >= kGreedyTemperature && isfinite(adjusted(id)))
       id = draw(adjusted, slot, vocab, best, op.position[row]);
+    // Chosen outside of it only where no logit in it is a number.
+    if (!adjusted.may_come(id)) id = max(static_cast<int>(adjusted.mask[0]), 0);
     __syncthreads();  // the counts are read
     if (leads) {
       op.last_sampled[op.slot[row]] = id;
@@ -119,7 +126,7 @@ extern "C" __global__ void __launch_bounds__(kSampleThreads, 1) sample(const __g
       if (slot.bias_id[i] == id) logit = slot.bias_room[i];
     result.logprob = static_cast<float>(logit - log_sum);
   }
-  result.stop = result.ended = result.stuck = false;  // no grammars here yet
+  result.stop = result.ended = result.stuck = false;  // the last two are the host's to say
   for (int i = 0; i < slot.stops; ++i) result.stop |= slot.stop_id[i] == id;
 }
 

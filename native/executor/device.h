@@ -20,6 +20,7 @@ struct ExecutorStats {
   int64_t kv_bytes = 0;
   int64_t graphs = 0;   // recorded steps that a card keeps
   int64_t replays = 0;  // steps that were one of them
+  bool wgmma = false;   // the kernels for compute capability 9.0 alone are used
 };
 
 class Profile;  // native/executor/profile.h

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { writeTinyFolder } from '../support/checkpoint.ts'
+import { expectedOfGguf } from '../support/expected.ts'
 import { inProcess, lookalike } from '../support/lookalike.ts'
 import { temporaryFolder } from '../support/temporary.ts'
 
@@ -85,6 +86,26 @@ describe.each(cases)('%s', (_, code, sentence, env) => {
     expect(found.error).toEqual({ code, message: expect.stringMatching(sentence) })
     expect(found.device).toBe('cpu')
   })
+})
+
+it.each([
+  ['are used where they are right', {}, 'sm_90a'],
+  ['are left out where they give other bits', { KVASIR_SIMT_BROKEN: '_wgmma_' }, 'sm_90'],
+])('kernels for compute capability 9.0 %s', (_, settings, isa) => {
+  const { path, tokens } = expectedOfGguf('llama')
+  const found = inProcess<{ isa: string; tokens: number[][] }>(
+    { ...driver, KVASIR_SIMT_COMPUTE: '90', ...settings },
+    `const tokens = [], isas = []
+     for (const device of ['cuda', 'cpu']) {
+       const llm = await load(${JSON.stringify(path)}, { device, context: 128, maxSequences: 1 })
+       tokens.push((await llm.generate(${JSON.stringify(tokens.slice(0, 20))}, { temperature: 0, maxTokens: 5, ignoreEos: true })).tokens)
+       isas.push(llm.info.isa)
+       await llm.dispose()
+     }
+     report({ isa: isas[0], tokens })`,
+  )
+  expect(found.isa).toBe(isa)
+  expect(found.tokens[0]).toEqual(found.tokens[1])
 })
 
 it.each([cases[0]!, cases[5]!])('kvasir doctor says so too: %s', (_, code, sentence, env) => {

@@ -53,7 +53,8 @@ SequenceSlot random_slot(int kind, int vocab, Random& random) {
   if (kind & 8) p.min_p = std::vector{0.02f, 0.2f, 1.0f}[random() % 3];
   if (kind % 3 == 0) p.top_logprobs = static_cast<int32_t>(random() % 6);
   if (kind % 5 == 0) {
-    for (int i = 0; i < 5; ++i) p.logit_bias.emplace_back(i * (vocab / 7), static_cast<float>(random() % 7) - 3);
+    for (int i = 0; i < 5 && i < vocab; ++i)  // each id once
+      p.logit_bias.emplace_back(i * std::max(1, vocab / 7), static_cast<float>(random() % 7) - 3);
     p.stop_tokens = {3, static_cast<int32_t>(random() % vocab)};
   }
   if (kind % 4 == 1) {
@@ -92,15 +93,40 @@ void run_case(int vocab, uint64_t seed) {
     target.push_back(i >= 16 ? static_cast<int32_t>(random() % vocab) : -1);
   }
   for (int i = 0; i < kSlots; ++i) views.push_back(memory[i].view(slots[i].params));
+  // What may follow, for every third row: the processor gets it as logits, so its own log-probabilities are left out.
+  const int words = 1 + (vocab + 31) / 32;
+  std::vector<int32_t> mask(kSlots, -1);
+  std::vector<uint32_t> masks;
+  for (int i = 0; i < kSlots; ++i) {
+    if (i % 3 != 1 || target[i] >= 0) continue;
+    mask[i] = static_cast<int32_t>(masks.size()) / words;
+    slots[slot[i]].params.top_logprobs = -1;
+    masks.resize(masks.size() + words);
+    uint32_t* bits = masks.data() + masks.size() - words;
+    int first = -1;
+    for (int id = vocab - 1; id >= 0; --id)
+      if (i != 7 && (id % 5 == i % 5 || vocab == 1)) bits[1 + id / 32] |= 1u << id % 32, first = id;
+    bits[0] = static_cast<uint32_t>(first);
+  }
+  for (int i = 0; i < kSlots; ++i) views[i].top_logprobs = slots[i].params.top_logprobs;
   std::vector<int32_t> last(kSlots, -5), same_last(kSlots, -5);
   std::vector<SampleResult> results(kSlots), same_results(kSlots);
   Buffer same_logits(logits.size);
   std::memcpy(same_logits.get(), logits.get(), logits.size);
+  const Rows same_rows = rows_in(same_logits, Dtype::f32, kSlots, vocab);
+  const auto may_come = [&](int row, int id) {
+    return mask[row] < 0 || masks[mask[row] * words + 1 + id / 32] >> id % 32 & 1;
+  };
+  for (int i = 0; i < kSlots; ++i)
+    for (int id = 0; id < vocab; ++id)
+      if (!may_come(i, id)) same_rows.f32(i)[id] = -INFINITY;
 
   card.has(logits, 4, "logits");
   card.has(slot, "slot");
   card.has(position, "position");
   card.has(target, "target");
+  card.has(mask, "mask");
+  card.has(masks, "masks");
   card.has(views.data(), views.size() * sizeof(views[0]), 4, "slots");
   card.has(last, "last_sampled");
   card.has(results.data(), results.size() * sizeof(results[0]), 1, "results");
@@ -111,16 +137,19 @@ void run_case(int vocab, uint64_t seed) {
     card.has(m.stops, "stops");
     card.has(m.counts, "counts");
   }
-  card.run(
-      cuda::DeviceSample{rows, slot.data(), position.data(), target.data(), views.data(), last.data(), results.data()});
-  run_on_cpu(&cpu::KernelTable::sample,
-             Sample{rows_in(same_logits, Dtype::f32, kSlots, vocab), slot.data(), position.data(), target.data(),
-                    slots.data(), same_last.data(), same_results.data()});
+  card.run(cuda::DeviceSample{rows, slot.data(), position.data(), target.data(), mask.data(), masks.data(), words,
+                              views.data(), last.data(), results.data()});
+  run_on_cpu(&cpu::KernelTable::sample, Sample{same_rows, slot.data(), position.data(), target.data(), slots.data(),
+                                               same_last.data(), same_results.data()});
 
   int64_t different = 0;
   double error = 0;
   for (int i = 0; i < kSlots; ++i) {
     const SampleResult &a = results[i], &b = same_results[i];
+    if (mask[i] >= 0) {
+      different += mask[i] >= 0 && i != 7 ? !may_come(i, a.id) : a.id != 0;
+      if (!may_come(i, b.id)) continue;  // no logit in it is a number: the first of it
+    }
     different += a.id != b.id || a.stop != b.stop || a.top_count != b.top_count || last[i] != same_last[i];
     error = std::max<double>(error, off(a.logprob, b.logprob));
     for (int j = 0; j < std::min(a.top_count, b.top_count); ++j) {

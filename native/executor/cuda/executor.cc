@@ -25,6 +25,7 @@ CudaExecutor::CudaExecutor(const ExecutorOptions& options, const CardOptions& ca
                            std::vector<std::shared_ptr<const Program>> programs)
     : options_(options), model_(options, card, weights, std::move(programs)) {
   stats_.kv_bytes = model_.kv_bytes();
+  stats_.wgmma = model_.wgmma();
   for (int i = 0; i < kInFlight; ++i) free_.push_back(model_.new_flight());
   try {
     queueing_ = std::thread([this] { queue_jobs(); });
@@ -111,6 +112,7 @@ void CudaExecutor::queue_step(Job job, std::unique_ptr<Flight> flight) {
       model_.queue(job.words, *flight);
     } catch (...) {
       error = error_now();
+      model_.drop(*flight);
       model_.settle();  // a part of the step may be queued, and read what the next one writes
     }
   }
@@ -157,9 +159,10 @@ void CudaExecutor::deliver() {
     try {
       model_.enter();
       (step.flight ? step.flight->over : *step.copied).wait();
-      if (step.flight) result = CardModel::result_of(*step.flight);
+      if (step.flight) result = model_.result_of(*step.flight);
     } catch (...) {
       error = error_now();
+      if (step.flight) model_.drop(*step.flight);
     }
     const auto end = Clock::now();
     const std::chrono::duration<double, std::milli> busy = end - std::max(step.begin, last_end);

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "native/executor/cuda/self_check.h"
+
 namespace kvasir::cuda {
 namespace {
 
@@ -43,14 +45,16 @@ std::vector<std::shared_ptr<const Program>> checked(std::vector<std::shared_ptr<
 }
 
 // KVASIR_CUDA_WGMMA=0: without the kernels for compute capability 9.0 alone.
-DeviceFacts facts_of(const driver::Context& context, const driver::Kernels& kernels) {
-  const driver::CardFacts& card = context.card();
+DeviceFacts facts_of(const driver::ContextPtr& context, driver::Kernels& kernels, driver::Stream& stream,
+                     const Weights& weights) {
+  const driver::CardFacts& card = context->card();
   const char* wgmma = std::getenv("KVASIR_CUDA_WGMMA");
   const bool wanted = !wgmma || std::strcmp(wgmma, "0") != 0;
   return {.multiprocessors = card.multiprocessors,
           .compute_capability = card.compute_capability,
           .shared_bytes = card.shared_bytes,
-          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_64")};
+          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_64") &&
+                   wgmma_agrees(context, kernels, stream, weights.list)};
 }
 
 }  // namespace
@@ -62,14 +66,16 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
       context_(card.context),
       kernels_(context_, card.kernel_folders),
       stream_(context_),
-      facts_(facts_of(*context_, kernels_)),
+      facts_(facts_of(context_, kernels_, stream_, weights)),
       weights_(context_, weights, *programs_[0], options.threads, card.progress),
       limits_(limits_of(programs_, options)),
       arrays_(limits_),
       slots_(context_, stream_, options.slots + 1, limits_.vocab),
+      formats_(options.slots + 1, limits_.vocab),
       kv_memory_(context_, cuda::kv_bytes(options.kv)),
       attention_(context_, kAttentionWorkspaceBytes),
       step_(context_, arrays_.bytes()),
+      masks_(context_, int64_t{options.slots} * formats_.mask_words() * int64_t{sizeof(uint32_t)}),
       results_(context_, std::max(1, limits_.rows) * sizeof(SampleResult)) {
   kv_ = with_spare_page(options.kv, kv_memory_.data());
   if (options.swap.pages > 0) swap_.emplace(context_, options.swap.pages, kv_);
@@ -78,7 +84,16 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
   stream_.wait();
 }
 
-Card CardModel::card() { return {*context_, stream_, kernels_, slots_, facts_}; }
+Card CardModel::card() {
+  return {*context_,
+          stream_,
+          kernels_,
+          slots_,
+          arrays_.row_mask(step_.data()),
+          reinterpret_cast<const uint32_t*>(masks_.data()),
+          formats_.mask_words(),
+          facts_};
+}
 
 int64_t CardModel::arena_bytes() const {
   int64_t bytes = 0;
@@ -129,6 +144,7 @@ std::unique_ptr<Flight> CardModel::new_flight() const { return std::make_unique<
 
 void CardModel::open(int slot, const SamplerParams& params, const std::vector<int32_t>& prompt) {
   slots_.open(slot, params, prompt);
+  formats_.open(slot, params);
 }
 
 void CardModel::queue(const std::vector<int32_t>& words, Flight& flight) {
@@ -145,7 +161,9 @@ void CardModel::queue(const std::vector<int32_t>& words, Flight& flight) {
   const DecodeShape shape = decode ? decode_shape(words[0], buffers_, most) : DecodeShape{};
   if (decode) pad(buffers_, shape.sequences, limits_.slots, limits_.pages);
 
-  stream_.copy_in(step_.data(), flight.in.data(), arrays_.write(buffers_, flight.in.data()));
+  const int64_t used = arrays_.write(buffers_, flight.in.data());
+  queue_masks(flight);
+  stream_.copy_in(step_.data(), flight.in.data(), used);
   queue_copies();
   uint8_t* const arena = arena_of(words[0], program);
   if (program.pools()) slots_.make_room_to_pool(program.facts.pooled);
@@ -166,6 +184,17 @@ void CardModel::swap(const std::vector<int32_t>& copies, const driver::Event& ov
     swap_failure_ = error;
     throw;
   }
+}
+
+void CardModel::queue_masks(Flight& flight) {
+  flight.formatted = formats_.rows_of(buffers_);
+  const size_t bytes = flight.formatted.size() * formats_.mask_words() * sizeof(uint32_t);
+  if (bytes == 0) return;
+  if (flight.masks.size() < masks_.size()) flight.masks = driver::PinnedMemory(context_, masks_.size());  // once
+  formats_.write_masks(flight.formatted, reinterpret_cast<uint32_t*>(flight.masks.data()));
+  int32_t* of_row = arrays_.row_mask(flight.in.data());
+  for (size_t i = 0; i < flight.formatted.size(); ++i) of_row[flight.formatted[i].row] = static_cast<int32_t>(i);
+  stream_.copy_in(masks_.data(), flight.masks.data(), bytes);
 }
 
 // Copies in the order given; those that do not touch one another's pages go together.
@@ -226,9 +255,10 @@ void CardModel::queue_results(const Program& program, Flight& flight, int32_t ro
                      dim * sizeof(float));
 }
 
-std::vector<int32_t> CardModel::result_of(const Flight& flight) {
+std::vector<int32_t> CardModel::result_of(Flight& flight) {
   std::vector<int32_t> words;
-  const auto* results = reinterpret_cast<const SampleResult*>(flight.out.data());
+  auto* results = reinterpret_cast<SampleResult*>(flight.out.data());
+  formats_.finish(flight.formatted, results);
   for (int32_t r = 0; r < flight.rows; ++r) append_row(results[r], words);
   const size_t at = words.size();
   words.resize(at + flight.pooled);

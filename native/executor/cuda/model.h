@@ -10,6 +10,7 @@
 
 #include "native/executor/cuda/card_swap.h"
 #include "native/executor/cuda/decode.h"
+#include "native/executor/cuda/formats.h"
 #include "native/executor/cuda/queue_tape.h"
 #include "native/executor/cuda/step_arrays.h"
 #include "native/executor/cuda/weights.h"
@@ -30,6 +31,8 @@ struct Flight {
   driver::Event over;
   int32_t rows = 0;
   int32_t pooled = 0;  // floats behind the results
+  driver::PinnedMemory masks;
+  std::vector<FormattedRow> formatted;
 };
 
 class CardModel {
@@ -54,17 +57,21 @@ class CardModel {
   // Waits for what is queued, whatever becomes of it.
   void settle() noexcept;
   std::unique_ptr<Flight> new_flight() const;
-  // The result words of a flight that is over.
-  static std::vector<int32_t> result_of(const Flight& flight);
+  // The result words of a flight that is over. By another thread than the one that queues.
+  std::vector<int32_t> result_of(Flight& flight);
+  // The flight comes to no result.
+  void drop(Flight& flight) { formats_.drop(flight.formatted); }
 
   void enter() const { context_->enter(); }
   int64_t arena_bytes() const;
   int64_t kv_bytes() const { return kv_.bytes(); }
   int64_t graphs() const { return static_cast<int64_t>(graphs_.size()); }
   int64_t replays() const { return replays_; }
+  bool wgmma() const { return facts_.wgmma; }
 
  private:
   void queue_copies();
+  void queue_masks(Flight& flight);
   void queue_results(const Program& program, Flight& flight, int32_t rows, int32_t sequences);
   void run_decode(const Program& program, uint8_t* arena, const DecodeShape& shape);
   void run(const Program& program, uint8_t* arena, const StepExtent& extent);
@@ -83,10 +90,11 @@ class CardModel {
   const StepLimits limits_;
   const StepArrays arrays_;
   CardSlots slots_;
+  CardFormats formats_;
   KvCache kv_;
   std::optional<CardSwap> swap_;
   std::optional<Error> swap_failure_;
-  driver::DeviceMemory kv_memory_, attention_, step_, results_;
+  driver::DeviceMemory kv_memory_, attention_, step_, masks_, results_;
   // Recorded steps hold their addresses, so an arena never moves: a program that needs a larger one gets another.
   std::vector<driver::DeviceMemory> arenas_;
   std::map<int, uint8_t*> arena_of_program_;

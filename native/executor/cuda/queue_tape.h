@@ -15,6 +15,9 @@ struct Card {
   driver::Stream& stream;
   driver::Kernels& kernels;
   const CardSlots& slots;
+  const int32_t* row_mask;  // as in DeviceSample
+  const uint32_t* masks;
+  int32_t mask_words;
   DeviceFacts facts;
 };
 

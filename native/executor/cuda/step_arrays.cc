@@ -21,6 +21,7 @@ StepArrays::StepArrays(const StepLimits& limits) {
   row_slot_ = place(limits.rows);
   row_position_ = place(limits.rows);
   row_target_ = place(limits.rows);
+  row_mask_ = place(limits.rows);
   // The long ones last: most steps use little of the first and nothing of the second. A padding sequence has a block too.
   blocks_ = place(int64_t{limits.blocks} + limits.sequences);
   copies_ = place(int64_t{2} * limits.pages);
@@ -41,6 +42,7 @@ int64_t StepArrays::write(const StepBuffers& step, uint8_t* block) const {
   put(row_slot_, step.row_slot);
   put(row_position_, step.row_position);
   put(row_target_, step.row_target);
+  std::fill_n(at(block, row_mask_), step.rows, -1);
   put(blocks_, step.blocks);
   put(copies_, step.copies);
   const int64_t used = step.copies.empty() ? blocks_ + static_cast<int64_t>(step.blocks.size())

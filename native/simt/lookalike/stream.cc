@@ -5,6 +5,7 @@
 
 #include "native/base/check.h"
 #include "native/simt/lookalike/faults.h"
+#include "native/simt/lookalike/settings.h"
 
 namespace kvasir::simt::lookalike {
 
@@ -79,6 +80,8 @@ void Stream::run_kernel(const KernelEntry& kernel, const Launch& launch, const A
   if (device->failure() != driver::kSuccess) return;
   ++device->counters.launches;
   device->counters.wgmma_kernels += std::string_view(kernel.name).find("_wgmma_") != std::string_view::npos;
+  const std::string& broken = settings().broken;
+  if (!broken.empty() && std::string_view(kernel.name).find(broken) != std::string_view::npos) return;
   std::string trouble;
   const bool fine = without_fault([&] {
     try {

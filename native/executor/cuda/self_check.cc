@@ -1,0 +1,94 @@
+#include "native/executor/cuda/self_check.h"
+
+#include <algorithm>
+#include <climits>
+#include <random>
+#include <set>
+
+#include "native/cuda/pack.h"
+
+namespace kvasir::cuda {
+namespace {
+
+// Panels that are missing in a block, tokens that are missing in a tile, and a ring of stages that comes round.
+constexpr int32_t kTokens = 70, kOutputs = 40, kCols = 1024;
+
+// Without the bit that would make an f16 infinite or NaN wherever it may lie.
+std::vector<uint8_t> finite_bytes(int64_t count, std::mt19937& random) {
+  std::vector<uint8_t> bytes(count);
+  for (uint8_t& byte : bytes) byte = random() & 0xBB;
+  return bytes;
+}
+
+std::vector<uint8_t> random_tokens(int64_t stride, std::mt19937& random) {
+  std::vector<uint8_t> bytes(kTokens * stride);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+  const Rows rows{bytes.data(), Dtype::act8, kTokens, kCols, stride};
+  for (int32_t t = 0; t < kTokens; ++t)
+    for (int32_t g = 0; g < kCols / kGroup; ++g) {
+      rows.scale(t)[g] = static_cast<float>(random() % 1000) * 1e-4f;
+      rows.sum(t)[g] = static_cast<int32_t>(random() % 8000) - 4000;
+    }
+  return bytes;
+}
+
+struct Place {
+  const driver::ContextPtr& context;
+  driver::Kernels& kernels;
+  driver::Stream& stream;
+
+  driver::DeviceMemory put(const std::vector<uint8_t>& bytes) {
+    driver::DeviceMemory memory(context, bytes.size());
+    stream.copy_in(memory.data(), bytes.data(), bytes.size());
+    return memory;
+  }
+  template <typename Arg>
+  void launch(const Arg& arg, const DeviceFacts& facts) {
+    const Launches launches = plan(arg, facts);
+    for (int i = 0; i < launches.count; ++i) {
+      const Launch& l = launches.launch[i];
+      stream.launch(kernels.find(l.kernel, l.shared_bytes), {l.grid.x, l.grid.y, l.grid.z},
+                    {l.block.x, l.block.y, l.block.z}, l.shared_bytes, &arg);
+    }
+  }
+};
+
+bool agrees(Place& place, Dtype dtype, std::mt19937& random) {
+  const int64_t x_stride = activation_stride(Dtype::act8, kCols), y_stride = activation_stride(Dtype::f32, kOutputs);
+  const auto file = finite_bytes(kOutputs * row_bytes(dtype, kCols), random);
+  std::vector<uint8_t> panels(packed_bytes(dtype, kOutputs, kCols));
+  pack_panels({file.data(), dtype, kOutputs, kCols, row_bytes(dtype, kCols)}, 0, panels_of(kOutputs), panels.data());
+  const auto w = place.put(panels), x = place.put(random_tokens(x_stride, random));
+  std::vector<uint8_t> results[3];
+  Linear op;
+  op.x = {x.data(), Dtype::act8, kTokens, kCols, x_stride};
+  op.segment[0].w = {w.data(), dtype, kOutputs, kCols, 0};
+  op.segments = 1;
+  for (int way = 0; way < 3; ++way) {  // linear_wide; tiles of 128 tokens; of 64
+    results[way].resize(kTokens * y_stride);
+    const auto y = place.put(results[way]);
+    op.y = {y.data(), Dtype::f32, kTokens, kOutputs, y_stride};
+    const DeviceFacts facts{.multiprocessors = way == 1 ? 1 : INT_MAX, .compute_capability = 90, .wgmma = true};
+    if (way == 0)
+      place.launch(op, facts);
+    else
+      place.launch(with_boxes(op, facts, [&](const Boxes& boxes) { return place.context->encode(boxes); }), facts);
+    place.stream.copy_out(results[way].data(), y.data(), results[way].size());
+    place.stream.wait();
+  }
+  return results[0] == results[1] && results[0] == results[2];
+}
+
+}  // namespace
+
+bool wgmma_agrees(const driver::ContextPtr& context, driver::Kernels& kernels, driver::Stream& stream,
+                  const std::vector<Weight>& weights) {
+  std::set<Dtype> formats;
+  for (const Weight& weight : weights)
+    if (is_quantised(weight.dtype)) formats.insert(weight.dtype);
+  std::mt19937 random(90);
+  Place place{context, kernels, stream};
+  return std::all_of(formats.begin(), formats.end(), [&](Dtype dtype) { return agrees(place, dtype, random); });
+}
+
+}  // namespace kvasir::cuda

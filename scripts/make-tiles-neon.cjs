@@ -66,7 +66,7 @@ class Tile {
     const columns = Array.from({ length: this.columns }, (_, c) => c)
     const clobbers = Array.from({ length: 32 }, (_, i) => `"v${i}"`)
     return `__attribute__((noinline)) static void tile_${this.kind}_${this.columns}(const uint8_t* w, const void* q, [[maybe_unused]] int64_t stride,
-    const void* s, float* acc, int64_t n, const uint8_t* ahead, int64_t step) {
+    const void* s, float* acc, int64_t n, const uint8_t* ahead, int64_t step, [[maybe_unused]] int32_t carried) {
   const uint8_t* q0 = static_cast<const uint8_t*>(q);
 ${columns
   .slice(1)
@@ -236,7 +236,7 @@ writeFileSync(
 namespace kvasir::cpu::KVASIR_ISA {
 
 using TileFunction = void (*)(const uint8_t* w, const void* q, int64_t stride, const void* s, float* acc, int64_t n,
-                              const uint8_t* ahead, int64_t step);
+                              const uint8_t* ahead, int64_t step, int32_t carried);
 static constexpr int kTileColumns = ${COLUMNS};
 
 #if KVASIR_NEON

@@ -9,6 +9,7 @@
 //   q       activations of column 0, `stride` bytes from one column to the next (int16 in the wide kind)
 //   s       a record a group: scale [columns] f32, then what the kind adds: −zero·sum i32 of the group (zero), of its
 //           two halves (halves), or scale·sum f32 (minimum)
+//   carried −1, or 0 where the sums begin at 0 whatever acc holds; AVX-512 alone asks
 //   ahead   weights that are wanted next: eight lines are asked for a group, `step` bytes on each time. Asked for at once,
 //           they would fill the queue of misses and hold up the multiplication.
 const { writeFileSync } = require('node:fs')
@@ -63,14 +64,15 @@ class Tile {
   // The C++ function around the instructions.
   text() {
     const clobbers = Array.from({ length: this.bytes === 64 ? 32 : 16 }, (_, i) => `"xmm${i}"`)
+    if (this.bytes === 64) clobbers.push('"k1"')
     return `__attribute__((noinline)) static void ${this.name}(const uint8_t* w, const void* q, int64_t stride, const void* s,
-    float* acc, int64_t n, const uint8_t* ahead, int64_t step) {
+    float* acc, int64_t n, const uint8_t* ahead, int64_t step, [[maybe_unused]] int32_t carried) {
   const char* q3 = static_cast<const char*>(q) + 3 * stride;
   alignas(64) int32_t spill[${this.columns * 16}];
   asm volatile(
 ${this.lines.map((line) => `      "${line}\\n"`).join('\n')}
       : [w] "+r"(w), [q] "+r"(q), [q3] "+r"(q3), [s] "+r"(s), [n] "+r"(n), [ahead] "+r"(ahead)
-      : [step] "r"(step), [stride] "r"(stride), [acc] "r"(acc), [spill] "r"(spill)
+      : [step] "r"(step), [stride] "r"(stride), [acc] "r"(acc), [spill] "r"(spill), [carried] "r"(carried)
       : "memory", "cc", ${clobbers.join(', ')});
 }
 `
@@ -82,7 +84,8 @@ function avx512(kind, columns) {
   const t = new Tile('avx512', kind, columns)
   const float = (c, v) => t.reg(12 + 2 * c + v)
   const halves = kind === 'halves' ? 2 : 1
-  t.each((c, v) => t.op(`vmovups ${(c * 2 + v) * 64}(%[acc]), ${float(c, v)}`))
+  t.op('kmovw %[carried], %%k1')
+  t.each((c, v) => t.op(`vmovups ${(c * 2 + v) * 64}(%[acc]), ${float(c, v)}%{%%k1%}%{z%}`))
   t.op('1:')
   for (let half = 0; half < halves; half++) {
     t.each((c, v) => {
@@ -191,7 +194,7 @@ writeFileSync(
 namespace kvasir::cpu::KVASIR_ISA {
 
 using TileFunction = void (*)(const uint8_t* w, const void* q, int64_t stride, const void* s, float* acc, int64_t n,
-                              const uint8_t* ahead, int64_t step);
+                              const uint8_t* ahead, int64_t step, int32_t carried);
 static constexpr int kTileColumns = ${COLUMNS};
 
 #if defined(__AVX512VNNI__)

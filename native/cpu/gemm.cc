@@ -4,7 +4,7 @@
 //
 //   scratch:  panel | sums [columns][kPanelRows] f32 | column records | activations [piece of K][columns][of it]
 //
-// Activations are copied (or widened to s16) so that a tile reads one run of memory instead of a page a column.
+// Long activations are copied (or widened to s16) so that a tile reads one run of memory instead of a page a column.
 
 #include "native/cpu/linear_parts.h"
 

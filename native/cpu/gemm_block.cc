@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t kActivationBytes = 384 << 10;  // of a block of columns, in L2
 constexpr int64_t kMostColumns = 264;
+constexpr int64_t kShortRow =
+    2048;  // values of activations that tiles read where they lie: few pages hold six such rows
 constexpr int64_t kFewestColumns = 48;  // fewer and unpacking would weigh more than reading activations from L3
 
 Kind kind_of(Dtype dtype) {
@@ -93,14 +95,14 @@ void write_records(const Rows& rows, Dtype dtype, const GemmBlock& block) {
 using Bytes16 = int8_t __attribute__((vector_size(16)));
 using Shorts16 = int16_t __attribute__((vector_size(32)));
 
-void copy_activations(const Rows& rows, Dtype dtype, const GemmBlock& block) {
+void copy_activations(const Rows& rows, Dtype dtype, const GemmBlock& block, uint8_t* copy) {
   const int64_t piece = block.piece * kGroup;
   for (int64_t c = 0; c < block.columns; ++c) {
     const uint8_t* q = rows.data + (block.first + c) * rows.stride;
     for (int64_t k = 0; k < rows.dim; k += piece) {
       const int64_t some = k + piece < rows.dim ? piece : rows.dim - k;
       if (is_wide(dtype)) {
-        int16_t* out = reinterpret_cast<int16_t*>(block.activations) + k * block.columns + c * some;
+        int16_t* out = reinterpret_cast<int16_t*>(copy) + k * block.columns + c * some;
         for (int64_t i = 0; i < some; i += 16) {
           Bytes16 bytes;
           memcpy(&bytes, q + k + i, sizeof bytes);
@@ -108,7 +110,7 @@ void copy_activations(const Rows& rows, Dtype dtype, const GemmBlock& block) {
           memcpy(out + i, &wide, sizeof wide);
         }
       } else {
-        uint8_t* out = block.activations + k * block.columns + c * some;
+        uint8_t* out = copy + k * block.columns + c * some;
         for (int64_t i = 0; i < some; i += 32) memcpy(out + i, q + k + i, 32);
       }
     }
@@ -137,13 +139,14 @@ void multiply(Dtype dtype, const GemmBlock& block, int64_t all_groups, const uin
               int64_t groups, Ahead& ahead, float* sums) {
   const TileFunction* tiles = kTiles[kind_of(dtype)];
   const int64_t words = words_of(dtype);
-  const int64_t stride = groups * kGroup * (is_wide(dtype) ? 2 : 1);
-  const uint8_t* q = block.activations + group * kGroup * block.columns * (is_wide(dtype) ? 2 : 1);
+  const int64_t stride = block.stride ? block.stride : groups * kGroup * (is_wide(dtype) ? 2 : 1);
+  const int64_t columns = block.stride ? 1 : block.columns;
+  const uint8_t* q = block.activations + group * kGroup * columns * (is_wide(dtype) ? 2 : 1);
   for (int64_t column = 0, width; column < block.columns; column += width) {
     width = tile_columns(block.columns - column);
     const int32_t* record = block.records + (column * all_groups + group * width) * words;
     tiles[width - 1](panel, q + column * stride, stride, record, sums + column * kPanelRows, groups, ahead.at,
-                     ahead.step);
+                     ahead.step, group == 0 ? 0 : -1);
     ahead.at += ahead.step * groups;
   }
 }
@@ -167,16 +170,25 @@ void lay_out_block(const Rows& x, Dtype dtype, uint8_t* free, GemmBlock& block) 
   block.piece = kPanelBytes / panel_record_bytes(dtype) / 8 * 8;
   block.records = reinterpret_cast<int32_t*>(free);
   const int64_t record_bytes = block.columns * (x.dim / kGroup) * words_of(dtype) * 4;
-  block.activations = free + (record_bytes + 63) / 64 * 64;
   write_records(x, dtype, block);
-  copy_activations(x, dtype, block);
+  if (!is_wide(dtype) && x.dim <= kShortRow) {
+    block.activations = x.data + block.first * x.stride;
+    block.stride = x.stride;
+    return;
+  }
+  uint8_t* copy = free + (record_bytes + 63) / 64 * 64;
+  copy_activations(x, dtype, block, copy);
+  block.activations = copy;
+  block.stride = 0;
 }
 
 void multiply_panel(const Weight& w, int32_t row, int32_t end, const GemmBlock& block, NextWeights next, uint8_t* panel,
                     float* sums) {
   const int64_t groups = w.cols / kGroup;
   Ahead ahead = ahead_of(next, groups, block.columns);
+#if !defined(__AVX512VNNI__)
   memset(sums, 0, size_t(block.columns * kPanelRows) * sizeof(float));
+#endif
   for (int64_t g = 0; g < groups; g += block.piece) {
     const int64_t some = g + block.piece < groups ? block.piece : groups - g;
     for (int32_t strip = row; strip < end; strip += kStrip) {

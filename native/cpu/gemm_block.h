@@ -14,7 +14,8 @@ struct GemmBlock {
   int64_t columns;  // tokens
   int64_t piece;    // groups
   int32_t* records;
-  uint8_t* activations;
+  const uint8_t* activations;  // copied, [piece of K][columns][of it], …
+  int64_t stride;              // … or of a row of those that lie where they were; 0 if copied
 };
 
 // Scratch bytes of a column, next to its sums.
@@ -23,7 +24,7 @@ int64_t gemm_column_bytes(Dtype dtype, int64_t dim);
 // Columns of a block: as many as stay in cache and fit `room` bytes of scratch, in blocks of equal size and whole tiles.
 int64_t gemm_block_columns(const Rows& x, int64_t column_bytes, int64_t room);
 
-// Writes what the tiles need of the block's columns to `free`, a multiple of 64.
+// Writes what the tiles need of the block's columns to `free`, a multiple of 64. The wide and the long are copied.
 void lay_out_block(const Rows& x, Dtype dtype, uint8_t* free, GemmBlock& block);
 
 // sums[column][kPanelRows] = rows [row, row + kPanelRows) of w, as far as they go up to `end`, times the block. Strips lie in

@@ -21,6 +21,11 @@ export class CopyTime {
     this.pages = MEMORY * this.pages + pages
   }
 
+  /** What a page takes, as far as one can say before one was copied. */
+  suppose(ms: number): void {
+    this.guess = ms
+  }
+
   /** It was too slow to be worth it. */
   doubt(): void {
     this.ms *= DOUBT

@@ -101,6 +101,7 @@ export class Swap {
       counts.outPages += pages
       counts.outMs += ms
       this.out.observe(pages, ms)
+      this.in.suppose(this.out.each) // the way back is as long
     } else {
       counts.inPages += pages
       counts.inMs += ms

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { BlockAllocator, pagesFor } from '../../lib/cache/block-allocator.ts'
 import { BlockTable } from '../../lib/cache/block-table.ts'
-import { PrefixTree } from '../../lib/cache/prefix-tree.ts'
+import { type Outside, PrefixTree } from '../../lib/cache/prefix-tree.ts'
 import type { TokenSource } from '../../lib/cache/tree-nodes.ts'
 import { random } from '../support/random.ts'
 
@@ -15,9 +15,9 @@ const source = (ids: number[]): TokenSource => ({
 /** `count` ids from `first` on. */
 const run = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i)
 
-function setup(pages = 16) {
+function setup(pages = 16, outside?: Outside) {
   const blocks = new BlockAllocator(pages)
-  const tree = new PrefixTree(blocks)
+  const tree = new PrefixTree(blocks, outside)
   /** A sequence with these tokens: takes what is cached, computes the rest. */
   const start = (ids: number[], salt = '') => {
     const table = new BlockTable()
@@ -187,4 +187,111 @@ it('gives up what it must and loses no page, over random loads on few pages', ()
     tree.check()
     blocks.check(open.map(({ table }) => table.list()))
   }
+})
+
+describe('with room outside', () => {
+  /** What is copied, in order; pages are worth it while `worth` says so. */
+  function outside(places: number, worth = (_mark: number, _start: number) => true) {
+    const copies: [number, number][] = []
+    const room = {
+      places: new BlockAllocator(places),
+      worth,
+      copy: (from: number, to: number) => copies.push([from, to]),
+    }
+    return { room: room as Outside, copies }
+  }
+
+  it('a page that makes room is found there, behind those that stay', () => {
+    const { room, copies } = outside(8)
+    const { blocks, tree, compute } = setup(4, room)
+    compute(run(0, 120))
+    const [third, fourth] = tree.match(source(run(0, 120)), '', 120).pages.slice(2)
+    for (let i = 0; i < 2; i++) blocks.allocate()
+    expect(copies).toEqual([
+      [fourth, 4],
+      [third, 5],
+    ])
+    const match = tree.match(source(run(0, 110)), '', 110)
+    expect(match).toMatchObject({ tokens: 64, outside: [5, 4], reach: 110, evicted: 0 })
+    expect(tree.match(source(run(500, 50)), '', 50)).toMatchObject({ outside: [], reach: 0 })
+    tree.check()
+  })
+
+  it('asks for each page by its mark and its place in the text', () => {
+    const asked: [number, number][] = []
+    const { room } = outside(8, (mark, start) => asked.push([mark, start]) > 0)
+    const { blocks, tree, start } = setup(4, room)
+    const table = start(run(0, 100))
+    tree.keep(source(run(0, 100)), '', table, 100, 7)
+    table.release(blocks)
+    for (let i = 0; i < 4; i++) blocks.allocate()
+    expect(asked).toEqual([
+      [7, 96],
+      [7, 64],
+      [7, 32],
+      [7, 0],
+    ])
+  })
+
+  it('comes back with the pages of who computed or copied it again', () => {
+    const { room } = outside(8)
+    const { blocks, tree, compute, start, cached } = setup(4, room)
+    compute(run(0, 96))
+    const others = [blocks.allocate(), blocks.allocate(), blocks.allocate()]
+    expect([room.places.cached, cached(run(0, 96))]).toEqual([2, 32])
+    for (const page of others) blocks.release(page)
+    const table = start(run(0, 96))
+    tree.publish(source(run(0, 96)), '', table, 96)
+    expect([room.places.cached, cached(run(0, 96))]).toEqual([0, 96])
+    tree.check()
+    blocks.check([table.list()])
+  })
+
+  it('loses the longest unused first, and all that follows a page that is lost', () => {
+    let worth = true
+    const { room } = outside(2, () => worth)
+    const { blocks, tree, compute } = setup(4, room)
+    compute(run(0, 128))
+    for (let i = 0; i < 3; i++) blocks.allocate()
+    expect(tree.match(source(run(0, 128)), '', 128)).toMatchObject({ tokens: 32, reach: 96, evicted: 32 })
+    worth = false
+    blocks.allocate()
+    expect(tree.match(source(run(0, 128)), '', 128)).toMatchObject({ reach: 0, evicted: 128 })
+    expect([room.places.free, room.places.cached]).toEqual([2, 0])
+    tree.check()
+  })
+
+  it('forgets all at once', () => {
+    const { room } = outside(8)
+    const { blocks, tree, compute, cached } = setup(4, room)
+    compute(run(0, 64))
+    compute(run(500, 64), 'a')
+    for (let i = 0; i < 3; i++) blocks.allocate()
+    tree.forgetOutside()
+    tree.check()
+    expect([room.places.free, room.places.cached, cached(run(500, 64), 'a')]).toEqual([8, 0, 32])
+  })
+
+  it('gives up what it must and loses nothing, over random loads', () => {
+    const { below } = random(11)
+    const { room, copies } = outside(9, () => below(5) > 0)
+    const { blocks, tree, start, end } = setup(24, room)
+    const open: { ids: number[]; table: BlockTable }[] = []
+    for (let i = 0; i < 3000; i++) {
+      const ids = Array.from({ length: 1 + below(100) }, (_, p) => (p < 40 ? below(1.02) : below(3)))
+      if (blocks.free > pagesFor(ids.length)) open.push({ ids, table: start(ids) })
+      if (below(3) === 0 && open.length > 0) {
+        const { ids, table } = open[below(open.length)]!
+        tree.publish(source(ids), '', table, ids.length)
+      }
+      if (open.length > below(6)) {
+        const { ids, table } = open.splice(below(open.length), 1)[0]!
+        end(ids, table)
+      }
+      tree.check()
+      room.places.check([])
+      blocks.check(open.map(({ table }) => table.list()))
+    }
+    expect(copies.length).toBeGreaterThan(500)
+  })
 })

@@ -2,7 +2,7 @@
 // never waits for JavaScript. Between requests nothing is pending: no timer, no promise.
 import { BlockAllocator, pagesFor } from '../cache/block-allocator.ts'
 import { KvasirError } from '../errors.ts'
-import type { NativeExecutor } from '../native.ts'
+import type { DeviceStats, Durations, NativeExecutor } from '../native.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
 import { Qos } from '../scheduler/policies/qos.ts'
@@ -41,6 +41,8 @@ export interface EngineLoad {
   busyMs: number
   /** Of the steps, those that a card replayed from a recording. */
   replays: number
+  /** Tokens of answers in a format: what a step waited for one, and masks found beside the step, in microseconds. */
+  formats: { path: Durations; beside: Durations } | undefined
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number
@@ -84,7 +86,8 @@ export class Engine {
   /** How busy it is now. */
   load(): EngineLoad {
     const { running, policy, capacity, room } = this.scheduler
-    const { steps = 0, busyMs = 0, replays = 0 } = this.disposal ? {} : (this.executor.stats?.() ?? {})
+    const device: Partial<DeviceStats> = this.disposal ? {} : (this.executor.stats?.() ?? {})
+    const { steps = 0, busyMs = 0, replays = 0, formatPath: path, formatBeside: beside } = device
     return {
       requests: this.requests.size,
       running: running.length,
@@ -93,6 +96,7 @@ export class Engine {
       steps,
       busyMs,
       replays,
+      formats: path && beside && path.count > 0 ? { path, beside } : undefined,
       pages: capacity.blocks.budget,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,

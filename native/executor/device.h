@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "native/base/check.h"
+#include "native/grammar/timings.h"
 #include "native/ops/sample.h"
 #include "native/program/program.h"
 
@@ -20,6 +21,7 @@ struct ExecutorStats {
   int64_t kv_bytes = 0;
   int64_t graphs = 0;   // recorded steps that a card keeps
   int64_t replays = 0;  // steps that were one of them
+  grammar::Durations::Summary format_path, format_beside;
 };
 
 class Profile;  // native/executor/profile.h

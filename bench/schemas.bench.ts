@@ -1,11 +1,13 @@
 // Answers of a small model at temperature 1 to random schemas of real collections: how many of them ajv accepts (all of
-// them should be), what was refused and why, and what masks cost a token.
+// them should be), what was refused and why, how the event loop turns while schemas compile, and what masks cost a token:
+// on a fresh grammar, and in the engine on the path of a step and beside it.
 //
 //   npm run test:schemas -- [--count 1000] [--from 0] [--seed 1] [--tokens 512]
 import { parseArgs } from 'node:util'
 import { type Llm, load } from 'kvasir'
 import { digits, main, printResult, printTable, progress, quantile } from './harness'
 import { collection, type RealSchema } from './schemas/collection'
+import { loopWhileCompiling } from './schemas/loop'
 import { Masks, tokensOf } from './schemas/masks'
 import { validatorOf } from './schemas/validator'
 
@@ -34,6 +36,7 @@ main(async () => {
   const all = shuffled(collection(), seed!)
   const chosen = all.slice(from!, from! + count!)
   progress(`${chosen.length} of ${all.length} schemas`)
+  const loop = await loopWhileCompiling(chosen.map(({ schema }) => schema))
   const llm = await load(process.env['KVASIR_TEST_MODEL'] || 'smollm2:135m', { maxSequences: TOGETHER })
   const masks = new Masks(await tokensOf(llm.info.path))
   const tally: Tally = { valid: 0, invalid: [], cut: 0, refused: new Map(), impossible: 0, us: [], tokens: 0 }
@@ -46,7 +49,7 @@ main(async () => {
     }
   }
   await Promise.all(Array.from({ length: TOGETHER }, worker))
-  report(tally, chosen.length, llm.info.isa)
+  report(tally, chosen.length, llm.info.isa, { ...loop, ...inTheEngine(llm) })
   await llm.dispose()
 })
 
@@ -85,6 +88,17 @@ async function attempt(
   }
 }
 
+function inTheEngine(llm: Llm): Record<string, number> {
+  const { path, beside } = llm.stats().formats!
+  return {
+    step_path_us_median: path.medianUs,
+    step_path_us_p99: path.p99Us,
+    beside_step_us_median: beside.medianUs,
+    beside_step_us_p99: beside.p99Us,
+    masks_found_beside_share: beside.count / path.count,
+  }
+}
+
 function accepted(validate: (value: unknown) => unknown, text: string): boolean {
   try {
     return validate(JSON.parse(text)) === true
@@ -93,7 +107,7 @@ function accepted(validate: (value: unknown) => unknown, text: string): boolean 
   }
 }
 
-function report(tally: Tally, count: number, isa: string): void {
+function report(tally: Tally, count: number, isa: string, more: Record<string, number>): void {
   const { valid, invalid, cut, refused, impossible, us, tokens } = tally
   for (const line of invalid) console.log(`invalid: ${line}`)
   const reasons = [...refused].sort((a, b) => b[1].length - a[1].length)
@@ -116,6 +130,7 @@ function report(tally: Tally, count: number, isa: string): void {
     mask_us_median: quantile(sorted, 0.5),
     mask_us_mean: sorted.reduce((sum, x) => sum + x, 0) / sorted.length,
     mask_us_p99: quantile(sorted, 0.99),
+    ...more,
   }
   printTable(
     ['', ''],

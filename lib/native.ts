@@ -147,12 +147,23 @@ export interface NativeExecutor {
   stats(): DeviceStats
 }
 
+/** Of the durations so far; the quantiles are up to a fifth too long. */
+export interface Durations {
+  count: number
+  totalUs: number
+  medianUs: number
+  p99Us: number
+}
+
 export interface DeviceStats {
   steps: number
   busyMs: number
   arenaBytes: number
   kvBytes: number
   threads: number
+  /** Tokens of answers in a format: what the step waited for, and the masks that were found beside it. */
+  formatPath: Durations
+  formatBeside: Durations
   /** Of a card: steps that are recorded, and how often one of them was replayed. */
   graphs: number
   replays: number

@@ -88,8 +88,16 @@ export class RemoteLlm {
     return this.call('score', text, { ...options })
   }
 
-  tokenize(text: string, options: { special?: boolean } = {}): Promise<number[]> {
-    return this.call('tokenize', text, options)
+  tokenize(text: string, options?: { special?: boolean }): Promise<number[]>
+  tokenize(
+    messages: readonly ChatMessage[],
+    options?: Pick<ChatOptions, 'tools' | 'templateVariables'>,
+  ): Promise<number[]>
+  tokenize(
+    from: string | readonly ChatMessage[],
+    options: { special?: boolean } & Pick<ChatOptions, 'tools' | 'templateVariables'> = {},
+  ): Promise<number[]> {
+    return this.call('tokenize', from, { ...options })
   }
 
   /** As Llm.detokenize(), but a promise: the tokenizer is in the other process. */

@@ -1,4 +1,5 @@
 // How busy a model is, in figures: what `llm.stats()` gives.
+import type { Durations } from '../native.ts'
 import type { PrefixStats } from '../scheduler/prefix-cache.ts'
 import type { SwapStats } from '../scheduler/swap.ts'
 
@@ -15,6 +16,8 @@ export interface EngineLoad {
   busyMs: number
   /** Of the steps, those that a card replayed from a recording. */
   replays: number
+  /** Tokens of answers in a format: what a step waited for one, and masks found beside the step, in microseconds. */
+  formats: { path: Durations; beside: Durations } | undefined
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number

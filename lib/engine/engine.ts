@@ -2,7 +2,7 @@
 // never waits for JavaScript. Between requests nothing is pending: no timer, no promise.
 import { BlockAllocator, pagesFor } from '../cache/block-allocator.ts'
 import { KvasirError } from '../errors.ts'
-import type { NativeExecutor } from '../native.ts'
+import type { DeviceStats, NativeExecutor } from '../native.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
 import { Qos } from '../scheduler/policies/qos.ts'
@@ -70,7 +70,8 @@ export class Engine {
   /** How busy it is now. */
   load(): EngineLoad {
     const { running, policy, capacity, room, loading } = this.scheduler
-    const { steps = 0, busyMs = 0, replays = 0 } = this.disposal ? {} : (this.executor.stats?.() ?? {})
+    const device: Partial<DeviceStats> = this.disposal ? {} : (this.executor.stats?.() ?? {})
+    const { steps = 0, busyMs = 0, replays = 0, formatPath: path, formatBeside: beside } = device
     return {
       requests: this.requests.size,
       running: running.length + (loading?.size ?? 0),
@@ -79,6 +80,7 @@ export class Engine {
       steps,
       busyMs,
       replays,
+      formats: path && beside && path.count > 0 ? { path, beside } : undefined,
       pages: capacity.blocks.budget,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,

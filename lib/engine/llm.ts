@@ -48,14 +48,7 @@ export class Llm {
    */
   chat(messages: string | readonly ChatMessage[], options: ChatOptions = {}): Generation {
     const { tools, templateVariables, onPrompt, ...rest } = { ...options }
-    const prompt = async () => {
-      const { text, mark } = this.fillIn(messages, { tools, templateVariables }, true)
-      const ids = await this.encoded(text, false, mark)
-      onPrompt?.(mark === undefined ? text : text.replaceAll(mark, ''))
-      if (ids.length > 0) return ids
-      throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
-    }
-    return this.generation(rest, prompt, true)
+    return this.generation(rest, () => this.chatIds(messages, { tools, templateVariables }, onPrompt), true)
   }
 
   /**
@@ -120,10 +113,21 @@ export class Llm {
   }
 
   /** The ids of a text: with `special`, BOS and EOS as the checkpoint asks, as generate() takes them (default). */
-  async tokenize(text: string, { special = true }: { special?: boolean } = {}): Promise<number[]> {
-    if (typeof text !== 'string') throw expected('text', 'a string', text)
+  async tokenize(text: string, options?: { special?: boolean }): Promise<number[]>
+  /** The ids that chat() would run for a conversation. */
+  async tokenize(
+    messages: readonly ChatMessage[],
+    options?: Pick<ChatOptions, 'tools' | 'templateVariables'>,
+  ): Promise<number[]>
+  async tokenize(
+    from: string | readonly ChatMessage[],
+    options: { special?: boolean } & Pick<ChatOptions, 'tools' | 'templateVariables'> = {},
+  ): Promise<number[]> {
+    if (typeof from !== 'string' && !Array.isArray(from)) throw expected('text', 'a string or a list of messages', from)
     this.checkAlive()
-    return [...(await this.encoded(text, special))]
+    return [
+      ...(await (typeof from === 'string' ? this.encoded(from, options.special ?? true) : this.chatIds(from, options))),
+    ]
   }
 
   /** The text of ids; control tokens are left out, an unfinished character becomes U+FFFD. */
@@ -199,6 +203,18 @@ export class Llm {
       },
       options?.signal,
     )
+  }
+
+  private async chatIds(
+    messages: string | readonly ChatMessage[],
+    options: { [K in 'tools' | 'templateVariables']?: ChatOptions[K] | undefined },
+    onPrompt?: ChatOptions['onPrompt'],
+  ): Promise<Int32Array> {
+    const { text, mark } = this.fillIn(messages, options, true)
+    const ids = await this.encoded(text, false, mark)
+    onPrompt?.(mark === undefined ? text : text.replaceAll(mark, ''))
+    if (ids.length > 0) return ids
+    throw new KvasirError('KV_TEMPLATE', `${this.info.name}: the chat template made nothing of the messages`)
   }
 
   // The template's text, and the mark that stands in it before what looks like a control token in a message.

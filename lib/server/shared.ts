@@ -12,7 +12,7 @@ import type { Tenant, Tenants } from './tenants.ts'
 /** What the server needs of a model. */
 export type Model = Pick<
   Llm,
-  'info' | 'chat' | 'chatPrompt' | 'generate' | 'embed' | 'tokenize' | 'tokenBytes' | 'detokenize' | 'stats' | 'watch'
+  'info' | 'chat' | 'generate' | 'embed' | 'tokenize' | 'tokenBytes' | 'detokenize' | 'stats' | 'watch'
 >
 
 export interface Env {

@@ -99,6 +99,15 @@ struct ModelOnDevice {
   std::vector<std::shared_ptr<const Program>> programs;
 };
 
+Napi::Object durations(Napi::Env env, const grammar::Durations::Summary& summary) {
+  auto result = Napi::Object::New(env);
+  result.Set("count", static_cast<double>(summary.count));
+  result.Set("totalUs", summary.total_us);
+  result.Set("medianUs", summary.median_us);
+  result.Set("p99Us", summary.p99_us);
+  return result;
+}
+
 class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -218,6 +227,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("graphs", static_cast<double>(stats.graphs));
       result.Set("replays", static_cast<double>(stats.replays));
       result.Set("wgmma", stats.wgmma);
+      result.Set("formatPath", durations(info.Env(), stats.format_path));
+      result.Set("formatBeside", durations(info.Env(), stats.format_beside));
       if (const Profile* profile = running->profile())
         result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "native/base/check.h"
+#include "native/grammar/timings.h"
 #include "native/ops/sample.h"
 #include "native/program/program.h"
 
@@ -21,6 +22,7 @@ struct ExecutorStats {
   int64_t graphs = 0;   // recorded steps that a card keeps
   int64_t replays = 0;  // steps that were one of them
   bool wgmma = false;   // the kernels for compute capability 9.0 alone are used
+  grammar::Durations::Summary format_path, format_beside;
 };
 
 class Profile;  // native/executor/profile.h

@@ -134,7 +134,10 @@ void Executor::stop() {
 
 ExecutorStats Executor::stats() const {
   std::lock_guard lock(mutex_);
-  return stats_;
+  ExecutorStats stats = stats_;
+  stats.format_path = background_.timings().path.summary();
+  stats.format_beside = background_.timings().beside.summary();
+  return stats;
 }
 
 void Executor::serve() {

@@ -55,9 +55,14 @@ class Grammar {
 
  private:
   std::shared_ptr<TokenMask> find_mask(const Position& at, int32_t most);
-  bool add_plain(const Position& at, TokenMask& mask);
+  bool add_plain(const Position& at, int32_t most, TokenMask& mask);
   int32_t after_plain(States& states, int32_t state);
+  static int32_t after_classes(States& states, int32_t state, const std::vector<int32_t>& classes);
+  const PlainText& plain_text(States& states, int32_t state);
   void walk(const Position& at, const Trie& trie, int32_t most, TokenMask& mask);
+  void walk_with(const Position& at, const Trie& trie, int32_t most, TokenMask& mask);
+  void walk_without(const Position& at, const Trie& trie, int32_t most, TokenMask& mask);
+  bool any_plain(States& states, int32_t state, int32_t most);
   void renew(Position& at);
   void keep(const Position& at, std::shared_ptr<const TokenMask> mask);
 
@@ -68,7 +73,9 @@ class Grammar {
   std::shared_ptr<States> states_;
   std::vector<std::pair<std::weak_ptr<States>, int32_t>> kept_;  // states with masks, oldest first from kept_at_
   size_t kept_at_ = 0;
+  int32_t longest_token_ = 0;  // in bytes
   std::vector<int32_t> path_;
+  std::vector<bool> reached_;  // by state; all false between searches
   int64_t masks_ = 0;
 };
 

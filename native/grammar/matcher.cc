@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace kvasir::grammar {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
 
 void Background::run(std::function<void()> work) {
   std::lock_guard lock(mutex_);
@@ -42,8 +47,11 @@ Matcher::Matcher(std::shared_ptr<Grammar> grammar, int32_t budget, Background* b
 }
 
 const TokenMask& Matcher::mask() {
+  waited_ = {};
   if (!mask_) {
+    const auto begin = Clock::now();
     search(*grammar_, at_, budget_ - 1, *search_);
+    waited_ = Clock::now() - begin;
     if (search_->error) std::rethrow_exception(search_->error);
     mask_ = search_->mask;
   }
@@ -51,9 +59,11 @@ const TokenMask& Matcher::mask() {
 }
 
 void Matcher::accept(int32_t token) {
+  const auto begin = Clock::now();
   grammar_->accept(at_, token);
   budget_ = std::max(1, budget_ - 1);
   look_ahead();
+  if (background_) background_->timings().path.add(waited_ + (Clock::now() - begin));
 }
 
 void Matcher::look_ahead() {
@@ -64,17 +74,19 @@ void Matcher::look_ahead() {
   if (mask_) return;
   search_ = std::make_shared<Search>();
   if (background_)
-    background_->run([grammar = grammar_, at = at_, budget = budget_ - 1, search = search_] {
-      Matcher::search(*grammar, at, budget, *search);
-    });
+    background_->run(
+        [grammar = grammar_, at = at_, budget = budget_ - 1, search = search_, &found = background_->timings().beside] {
+          const auto begin = Clock::now();
+          if (Matcher::search(*grammar, at, budget, *search)) found.add(Clock::now() - begin);
+        });
 }
 
 // Whoever comes first finds the mask; the other waits for it.
-void Matcher::search(Grammar& grammar, const Position& at, int32_t budget, Search& search) {
+bool Matcher::search(Grammar& grammar, const Position& at, int32_t budget, Search& search) {
   std::unique_lock lock(search.mutex);
   if (search.taken) {
     search.found.wait(lock, [&] { return search.done; });
-    return;
+    return false;
   }
   search.taken = true;
   lock.unlock();
@@ -86,6 +98,7 @@ void Matcher::search(Grammar& grammar, const Position& at, int32_t budget, Searc
   lock.lock();
   search.done = true;
   search.found.notify_all();
+  return true;
 }
 
 }  // namespace kvasir::grammar

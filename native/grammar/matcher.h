@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "native/grammar/grammar.h"
+#include "native/grammar/timings.h"
 
 namespace kvasir::grammar {
 
@@ -20,6 +21,8 @@ class Background {
   ~Background() { stop(); }
   void run(std::function<void()> work);
   void stop();
+  Timings& timings() { return timings_; }
+  const Timings& timings() const { return timings_; }
 
  private:
   void serve();
@@ -29,6 +32,7 @@ class Background {
   std::deque<std::function<void()>> queue_;
   bool stopping_ = false;
   std::thread thread_;
+  Timings timings_;
 };
 
 class Matcher {
@@ -53,7 +57,8 @@ class Matcher {
     std::shared_ptr<const TokenMask> mask;
     std::exception_ptr error;
   };
-  static void search(Grammar& grammar, const Position& at, int32_t budget, Search& search);
+  // False where the other was first.
+  static bool search(Grammar& grammar, const Position& at, int32_t budget, Search& search);
   void look_ahead();
 
   std::shared_ptr<Grammar> grammar_;
@@ -64,6 +69,7 @@ class Matcher {
   bool ended_ = false;
   std::shared_ptr<const TokenMask> mask_;
   std::shared_ptr<Search> search_;
+  std::chrono::nanoseconds waited_{0};  // for the mask of this token
 };
 
 }  // namespace kvasir::grammar

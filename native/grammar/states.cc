@@ -8,6 +8,7 @@ namespace kvasir::grammar {
 namespace {
 
 constexpr size_t kMostFrames = 1 << 15;  // of a state
+constexpr int32_t kSmall = 4;            // frames of a closure that is not worth a list of its own
 
 uint32_t mix(uint32_t hash, int32_t word) {
   hash = (hash ^ static_cast<uint32_t>(word)) * 0x9e3779b1u;
@@ -24,8 +25,8 @@ States::States(const Rules& rules) : rules_(rules), frame_slots_(256, -1), state
 }
 
 size_t States::bytes() const {
-  return frames_.size() * (sizeof(Frame) + 12) + states_.size() * (sizeof(State) + 8) + frames_of_states_.size() * 4 +
-         next_.size() * 4;
+  return frames_.size() * (sizeof(Frame) + 16) + states_.size() * (sizeof(State) + 8) + frames_of_states_.size() * 4 +
+         next_.size() * 4 + lists_.size() * 4 + steps_.size() * 48;
 }
 
 int32_t States::find_step(int32_t state, int32_t byte_class) {
@@ -33,12 +34,33 @@ int32_t States::find_step(int32_t state, int32_t byte_class) {
   const uint8_t byte = rules_.representative(byte_class);
   const size_t first = states_[state].first, count = states_[state].count;
   for (size_t i = first; i < first + count; ++i) {
-    const Frame f = frames_[frames_of_states_[i]];
-    if (rules_.set(rules_.element(f.element).target)[byte]) reach(after(f.element, f.parent));
+    const int32_t id = frames_of_states_[i];
+    const Frame f = frames_[id];
+    if (const Element& e = rules_.element(f.element); e.kind == Element::Kind::bytes) {
+      if (rules_.set(e.target)[byte]) reach(after(f.element, f.parent));
+    } else {
+      const List list = step_frame(id, byte_class);
+      for (int32_t k = list.first; k < list.first + list.count; ++k) reach(lists_[k]);
+    }
   }
   const int32_t to = collect();
   next_[static_cast<size_t>(state) * rules_.classes() + byte_class] = to;
   return to;
+}
+
+// The frames that one more byte leads to from the closure of a frame.
+States::List States::step_frame(int32_t id, int32_t byte_class) {
+  const int64_t key = int64_t{id} * rules_.classes() + byte_class;
+  if (const auto known = steps_.find(key); known != steps_.end()) return known->second;
+  const uint8_t byte = rules_.representative(byte_class);
+  const List from = closure(id);
+  List list{static_cast<int32_t>(lists_.size()), 0};
+  for (int32_t k = from.first; k < from.first + from.count; ++k) {
+    const Frame f = frames_[lists_[k]];
+    if (rules_.set(rules_.element(f.element).target)[byte]) lists_.push_back(after(f.element, f.parent));
+  }
+  list.count = static_cast<int32_t>(lists_.size()) - list.first;
+  return steps_[key] = list;
 }
 
 // The frame that matches what follows `element`, then `parent`. At the end of an alternative that is `parent` itself,
@@ -61,6 +83,7 @@ int32_t States::frame(int32_t element, int32_t count, int32_t parent) {
   const auto id = static_cast<int32_t>(frames_.size());
   frames_.push_back({element, count, parent, static_cast<int32_t>(std::min<int64_t>(cost, kNever))});
   seen_.push_back(0);
+  expanded_.push_back(0);
   frame_slots_[hash & (frame_slots_.size() - 1)] = id;
   if (frames_.size() * 2 > frame_slots_.size()) {
     frame_slots_.assign(frame_slots_.size() * 2, -1);
@@ -73,28 +96,57 @@ int32_t States::frame(int32_t element, int32_t count, int32_t parent) {
   return id;
 }
 
-void States::reach(int32_t frame) {
-  work_.push_back(frame);
-  while (!work_.empty()) {
-    const int32_t next = work_.back();
-    work_.pop_back();
-    expand(next);
-  }
-}
-
-void States::expand(int32_t id) {
+// Adds a frame to the state that is being found.
+void States::reach(int32_t id) {
   if (id == kNobody) {
-    accepted_ = true;
+    over_ = true;
     return;
   }
   if (seen_[id] == now_) return;
   seen_[id] = now_;
+  if (rules_.element(frames_[id].element).kind == Element::Kind::bytes) {
+    reached_.push_back(id);
+  } else if (const List list = closure(id); list.count > kSmall) {
+    reached_.push_back(id);
+  } else {
+    over_ |= frames_[id].over;
+    for (int32_t k = list.first; k < list.first + list.count; ++k)
+      if (const int32_t inner = lists_[k]; seen_[inner] != now_) {
+        seen_[inner] = now_;
+        reached_.push_back(inner);
+      }
+  }
+  KV_CHECK(reached_.size() < kMostFrames, "KV_UNSUPPORTED", "format: there are more than ", kMostFrames,
+           " ways to read the text so far; write the grammar with fewer alternatives that begin alike");
+}
+
+States::List States::closure(int32_t id) {
+  if (frames_[id].closure.count >= 0) return frames_[id].closure;
+  List list{static_cast<int32_t>(lists_.size()), 0};
+  bool over = false;
+  ++closures_;
+  work_.push_back(id);
+  while (!work_.empty()) {
+    const int32_t next = work_.back();
+    work_.pop_back();
+    if (next == kNobody)
+      over = true;
+    else if (expanded_[next] != closures_)
+      expand(next);
+  }
+  list.count = static_cast<int32_t>(lists_.size()) - list.first;
+  KV_CHECK(static_cast<size_t>(list.count) < kMostFrames, "KV_UNSUPPORTED", "format: there are more than ", kMostFrames,
+           " ways to go on with the text; write the grammar with fewer alternatives");
+  frames_[id].over = over;
+  return frames_[id].closure = list;
+}
+
+void States::expand(int32_t id) {
+  expanded_[id] = closures_;
   const Frame f = frames_[id];
   const Element& e = rules_.element(f.element);
   if (e.kind == Element::Kind::bytes) {
-    KV_CHECK(waiting_.size() < kMostFrames, "KV_UNSUPPORTED", "format: there are more than ", kMostFrames,
-             " ways to read the text so far; write the grammar with fewer alternatives that begin alike");
-    waiting_.push_back(id);
+    lists_.push_back(id);
     return;
   }
   const int32_t then = after(f.element, f.parent);
@@ -111,25 +163,34 @@ void States::expand(int32_t id) {
 
 // The state of the frames that were reached.
 int32_t States::collect() {
-  std::sort(waiting_.begin(), waiting_.end());
-  uint32_t hash = mix(accepted_, static_cast<int32_t>(waiting_.size()));
-  for (const int32_t id : waiting_) hash = mix(hash, id);
+  if (reached_.empty() && !over_ && !states_.empty()) return kDead;
+  std::sort(reached_.begin(), reached_.end());
+  uint32_t hash = mix(over_, static_cast<int32_t>(reached_.size()));
+  for (const int32_t id : reached_) hash = mix(hash, id);
   const uint32_t home = hash;
   int32_t found = -1;
   for (;; ++hash) {
     found = state_slots_[hash & (state_slots_.size() - 1)];
     if (found < 0) break;
     const State& s = states_[found];
-    if (s.accepts == accepted_ && s.count == static_cast<int32_t>(waiting_.size()) &&
-        std::equal(waiting_.begin(), waiting_.end(), frames_of_states_.begin() + s.first))
+    if (s.over == over_ && s.count == static_cast<int32_t>(reached_.size()) &&
+        std::equal(reached_.begin(), reached_.end(), frames_of_states_.begin() + s.first))
       break;
   }
   if (found < 0) {
     found = static_cast<int32_t>(states_.size());
-    int32_t cost = accepted_ ? 0 : kNever;
-    for (const int32_t id : waiting_) cost = std::min(cost, frames_[id].cost);
-    states_.push_back({frames_of_states_.size(), static_cast<int32_t>(waiting_.size()), cost, accepted_});
-    frames_of_states_.insert(frames_of_states_.end(), waiting_.begin(), waiting_.end());
+    bool accepts = over_;
+    int32_t cost = kNever;
+    for (const int32_t id : reached_) {
+      cost = std::min(cost, frames_[id].cost);
+      accepts |= frames_[id].over;
+    }
+    states_.push_back({.first = frames_of_states_.size(),
+                       .count = static_cast<int32_t>(reached_.size()),
+                       .cost = accepts ? 0 : cost,
+                       .over = over_,
+                       .accepts = accepts});
+    frames_of_states_.insert(frames_of_states_.end(), reached_.begin(), reached_.end());
     next_.resize(next_.size() + rules_.classes(), -1);
     state_slots_[hash & (state_slots_.size() - 1)] = found;
     hashes_.push_back(home);
@@ -142,9 +203,36 @@ int32_t States::collect() {
       }
     }
   }
-  waiting_.clear();
-  accepted_ = false;
+  reached_.clear();
+  over_ = false;
   return found;
+}
+
+int32_t States::canonical(int32_t state, int32_t longest_token) {
+  if (states_[state].canonical != kUnknown) return states_[state].canonical;
+  ++now_;
+  const size_t first = states_[state].first, count = states_[state].count;
+  for (size_t i = first; i < first + count; ++i) reach(canonical_frame(frames_of_states_[i], longest_token));
+  over_ |= states_[state].over;
+  const int32_t found = collect();
+  states_[found].canonical = found;
+  return states_[state].canonical = found;
+}
+
+int32_t States::canonical_frame(int32_t id, int32_t longest_token) {
+  work_.clear();
+  for (; id != kNobody && frames_[id].canonical == kUnknown; id = frames_[id].parent) work_.push_back(id);
+  int32_t above = id == kNobody ? kNobody : frames_[id].canonical;
+  while (!work_.empty()) {
+    const int32_t at = work_.back();
+    work_.pop_back();
+    const Frame f = frames_[at];
+    const Element& e = rules_.element(f.element);
+    const bool far = e.kind == Element::Kind::repeat && f.count >= e.min && f.count < e.max - longest_token;
+    above = frame(f.element, far ? std::max(e.min, e.max - longest_token - 1) : f.count, above);
+    frames_[at].canonical = above;
+  }
+  return above;
 }
 
 int32_t States::adopt(const States& from, int32_t state) {
@@ -160,9 +248,10 @@ int32_t States::adopt(const States& from, int32_t state) {
       const Frame& f = from.frames_[chain[k]];
       parent = frame(f.element, f.count, parent);
     }
-    waiting_.push_back(parent);
+    closure(parent);
+    reached_.push_back(parent);
   }
-  accepted_ = other.accepts;
+  over_ = other.over;
   return collect();
 }
 

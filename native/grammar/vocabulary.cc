@@ -94,6 +94,7 @@ Trie Vocabulary::trie_of(std::vector<int32_t> ids) {
     if (last && *last == token) {
       Trie::Node& node = trie.nodes[path.back()];
       twin_[id] = node.token;
+      has_twins_ = true;
       node.token = id;
       continue;
     }

@@ -58,9 +58,13 @@ class Vocabulary {
   // Bit n: a token is the first n bytes of `text`; n below 64.
   uint64_t prefixes(std::string_view text) const;
 
+  bool has_twins() const { return has_twins_; }
   // Sets the bits of all tokens that have the bytes of `id`.
   void add_with_twins(Bits& bits, int32_t id) const {
     for (; id >= 0; id = twin_[id]) set_bit(bits, id);
+  }
+  void remove_with_twins(Bits& bits, int32_t id) const {
+    for (; id >= 0; id = twin_[id]) bits[id >> 5] &= ~(1u << (id & 31));
   }
 
  private:
@@ -71,6 +75,7 @@ class Vocabulary {
   int leading_;
   ByteSet usable_;
   Trie plain_, other_;
+  bool has_twins_ = false;
   std::vector<int32_t> twin_;  // another id with the same bytes, or −1
   std::vector<Bits> plain_up_to_;
   std::vector<std::string> plain_characters_;

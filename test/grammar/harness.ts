@@ -82,7 +82,8 @@ export function randomText(grammar: TestGrammar, chance: Random, length: number)
   return Buffer.from(ids).toString()
 }
 
-function bitsOf(mask: Uint32Array): number[] {
+/** The ids that a mask allows. */
+export function bitsOf(mask: Uint32Array): number[] {
   const ids: number[] = []
   mask.forEach((word, w) => {
     for (let b = 0; b < 32; b++) if ((word >>> b) & 1) ids.push(w * 32 + b)

@@ -4,7 +4,16 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { OutputFormat } from '../../lib/grammar/format.ts'
 import { random } from '../support/random.ts'
 import { packagePath } from '../tokenizer/vocabularies.ts'
-import { allowed, grammarOf, openTokenizer, type TestGrammar, tokensOf, vocabularyOf, wordsOf } from './harness.ts'
+import {
+  allowed,
+  bitsOf,
+  grammarOf,
+  openTokenizer,
+  type TestGrammar,
+  tokensOf,
+  vocabularyOf,
+  wordsOf,
+} from './harness.ts'
 
 const full = process.env['KVASIR_TEST'] === 'full'
 
@@ -13,6 +22,8 @@ const formats: [string, OutputFormat][] = [
   ['letters', { type: 'regex', pattern: '[a-z ]{3,40}\\.' }],
   ['anything but quotes', { type: 'regex', pattern: '"[^"\\\\\\x00-\\x1f]{2,9}"|[^a]*a' }],
   ['other scripts', { type: 'regex', pattern: '(\\p{L}|[→-⇿😀-🙏]){1,30}' }],
+  ['so many characters', { type: 'regex', pattern: '"[^"]{2,400}"|[a-z0-9]{300,}' }],
+  ['names of properties', { type: 'json_schema', schema: { properties: { a: {}, ab: {} }, additionalProperties: {} } }],
   ['recursion', { type: 'grammar', source: 'root ::= "(" root* ")" | [^()]{1,5}' }],
 ]
 
@@ -68,6 +79,30 @@ describe('a mask', () => {
         const token = tokens[next]!
         text = [...text, ...(text.length === 0 && token[0] === leading ? token.subarray(1) : token)]
       }
+    }
+  })
+
+  it.each(formats)('within a budget is what each token leaves to do: %s', (_, format) => {
+    const seed = Date.now() % 1e9
+    const chance = random(seed)
+    const words = wordsOf(format)
+    const [name, tokens, leading] = vocabularies[0]!
+    const grammar = grammarOf(words, vocabularyOf(tokens, tokens.length, leading))
+    const ids: number[] = []
+    for (let step = 0; step < 12; step++) {
+      const { masks, accepts, cost } = grammar.follow(Int32Array.from(ids))
+      const ones = bitsOf(masks.at(-1)!)
+      if (ones.length === 0) break
+      const most = Math.max(0, cost + chance.below(6) - 2)
+      // follow() spends one of its budget a token, and one for the token that the mask is for.
+      const within = grammar.follow(Int32Array.from(ids), most + ids.length + 1).masks.at(-1)!
+      const probes = Array.from({ length: 200 }, () => ones[chance.below(ones.length)]!)
+      const left = (id: number) => grammar.follow(Int32Array.from([...ids, id]), undefined, true).cost
+      if (accepts || bitsOf(within).some((id) => left(id) <= most))
+        for (const id of probes)
+          if (allowed(within, id) !== left(id) <= most)
+            expect.fail(`${name}, seed ${seed}: ${ids} + ${id}, which leaves ${left(id)}, within ${most}`)
+      ids.push(ones[chance.below(ones.length)]!)
     }
   })
 

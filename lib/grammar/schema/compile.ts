@@ -115,6 +115,11 @@ class SchemaCompiler implements Tools {
       if (value < bounds.max || (value === bounds.max && below)) Object.assign(bounds, { max: value, below })
     }
     for (const member of members) {
+      if (member['format'] === 'int32') {
+        lower(-(2 ** 31), false)
+        upper(2 ** 31 - 1, false)
+      }
+      bounds.integer ||= member['format'] === 'int32' || member['format'] === 'int64'
       const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = member
       for (const keyword of ['minimum', 'maximum', 'multipleOf'])
         if (member[keyword] !== undefined && !Number.isFinite(member[keyword]))

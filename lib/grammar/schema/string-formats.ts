@@ -16,12 +16,16 @@ const PATH_CHAR = "[A-Za-z0-9_.~!$&'()*+,;=:@-]|%[0-9A-F]{2}"
 const PATH = `(/(${PATH_CHAR})*)*`
 const QUERY = `(\\?(${PATH_CHAR}|[/?])*)?(#(${PATH_CHAR}|[/?])*)?`
 const NAME = '[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,2}'
+const FRACTION = '(\\.\\d{1,6})?'
+const POINTER = '(/([A-Za-z0-9_.-]|~[01])*)*'
+// Of an expression: literal characters, classes, and what may be repeated.
+const ATOM = '([A-Za-z0-9 _:@=,-]|\\\\[dDwWsS.]|\\.|\\[\\^?[A-Za-z0-9_ ]+\\])'
 const HEX4 = '[0-9a-f]{1,4}'
 
 const FORMATS: Record<string, string> = {
   date: DATE,
-  time: `${CLOCK}(\\.\\d{1,6})?${ZONE}`,
-  'date-time': `${DATE}T${CLOCK}(\\.\\d{1,6})?${ZONE}`,
+  time: `${CLOCK}${FRACTION}${ZONE}`,
+  'date-time': `${DATE}T${CLOCK}${FRACTION}${ZONE}`,
   duration:
     'P(\\d{1,4}W|(\\d{1,4}Y(\\d{1,2}M(\\d{1,2}D)?)?|\\d{1,2}M(\\d{1,2}D)?|\\d{1,3}D)(T(\\d{1,2}H(\\d{1,2}M(\\d{1,2}S)?)?|\\d{1,2}M(\\d{1,2}S)?|\\d{1,2}S))?' +
     '|T(\\d{1,2}H(\\d{1,2}M(\\d{1,2}S)?)?|\\d{1,2}M(\\d{1,2}S)?|\\d{1,2}S))',
@@ -38,8 +42,15 @@ const FORMATS: Record<string, string> = {
   'uri-reference': `((https?)://${HOST})?${PATH}${QUERY}`,
   uuid: '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
   'json-pointer': '(/([A-Za-z0-9_. -]|~[01])*)*',
+  'json-pointer-uri-fragment': `#${POINTER}`,
+  'relative-json-pointer': `(0|[1-9]\\d{0,3})(#|${POINTER})`,
+  'uri-template': '([A-Za-z0-9_.~/:?&=-]|\\{[a-z][a-z0-9_]{0,20}\\})*',
+  regex: `\\^?(${ATOM}[*+?]?|\\|)*\\$?`,
+  byte: '([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?',
 }
 Object.assign(FORMATS, {
+  'iso-time': FORMATS['time'],
+  'iso-date-time': FORMATS['date-time'],
   iri: FORMATS['uri'],
   'iri-reference': FORMATS['uri-reference'],
   'idn-email': FORMATS['email'],

@@ -58,12 +58,26 @@ export function stringNode(limits: StringLimits, json: Json, rules: Rules, name:
     const { node } = all[0]!
     const [shortest, longest] = lengths(node)
     if (shortest >= min && longest <= max) return sequence(QUOTE, insideString(node, rules), QUOTE)
+    const within = limited(node, min, max)
+    if (within) return sequence(QUOTE, insideString(within, rules), QUOTE)
   }
   return sequence(
     QUOTE,
     languageOf(limits, name).node(rules, name, (chars) => stringChars(chars, rules)),
     QUOTE,
   )
+}
+
+// Of parts of fixed lengths and one set that is repeated, as in ^[a-z][a-z0-9-]*$: the repeat says how long the whole is.
+// Counted so, its masks are shared by all counts; an automaton has states for each.
+function limited(node: Node, min: number, max: number): Node | undefined {
+  const parts = node.kind === 'sequence' ? node.parts : [node]
+  const free = parts.filter((part) => lengths(part)[0] !== lengths(part)[1])
+  const [only] = free
+  if (free.length !== 1 || only?.kind !== 'repeat' || only.node.kind !== 'set') return undefined
+  const fixed = parts.reduce((sum, part) => sum + (part === only ? 0 : lengths(part)[0]), 0)
+  const counted = repeat(only.node, Math.max(only.min, min - fixed), Math.min(only.max, max - fixed))
+  return sequence(...parts.map((part) => (part === only ? counted : part)))
 }
 
 /** The strings themselves, as an automaton. */

@@ -22,7 +22,7 @@ export function tokenize(app: Hono<Env>, shared: Shared): void {
     const tokens =
       'prompt' in request
         ? await llm.tokenize(request.prompt, { special: request.add_special_tokens ?? true })
-        : await llm.tokenize(chatPrompt(request), { special: false }) // the template writes its own BOS
+        : await conversation(request)
     return c.json({
       count: tokens.length,
       max_model_len: llm.info.context,
@@ -36,9 +36,9 @@ export function tokenize(app: Hono<Env>, shared: Shared): void {
     return c.json({ prompt: llm.detokenize(request.tokens) })
   })
 
-  function chatPrompt(request: Parameters<typeof chatConversation>[0]): string {
+  function conversation(request: Parameters<typeof chatConversation>[0]): Promise<number[]> {
     const { messages, tools, options } = chatConversation(request)
-    return llm.chatPrompt(messages, {
+    return llm.tokenize(messages, {
       tools: tools.map((spec) => ({ type: 'function', function: withoutNull(spec) })),
       ...(options.templateVariables && { templateVariables: options.templateVariables }),
     })

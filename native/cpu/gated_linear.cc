@@ -6,6 +6,7 @@
 
 #if KVASIR_VECTORS
 #include "native/cpu/gemm_block.h"
+#include "native/cpu/quantize_groups.h"
 #include "native/cpu/silu.h"
 #endif
 
@@ -28,12 +29,31 @@ KV_INLINE f32x16 sums_of(const float* sums, const float* bias, int32_t row) {
   return bias ? add(v, load(bias + row)) : v;
 }
 
-// y[token, row …] of a unit: `at(segment, lane)` points to sums.
+// y[token, row …] of a unit for tokens first … first + count − 1: `at(c, segment, lane)` points to sums of token first + c.
 template <typename At>
-KV_INLINE void write_unit(const GatedLinear& op, int64_t token, int32_t row, At at) {
+KV_INLINE void write_unit(const GatedLinear& op, int64_t first, int64_t count, int32_t row, At at) {
   const float *gate = op.both.segment[0].bias, *up = op.both.segment[1].bias;
-  write_gated(op.y, token, row, sums_of(at(0, 0), gate, row), sums_of(at(0, kLanes), gate, row + kLanes),
-              sums_of(at(1, 0), up, row), sums_of(at(1, kLanes), up, row + kLanes));
+  const auto value = [&](int64_t c, int lane) KV_LAMBDA {
+    return gated(sums_of(at(c, 0, lane), gate, row + lane), sums_of(at(c, 1, lane), up, row + lane));
+  };
+  const Rows& y = op.y;
+  if (y.dtype != Dtype::act8) {
+    for (int64_t c = 0; c < count; ++c) {
+      store(y.f32(first + c) + row, value(c, 0));
+      store(y.f32(first + c) + row + kLanes, value(c, kLanes));
+    }
+    return;
+  }
+  Groups groups;
+  for (int64_t from = 0; from < count; from += kLanes) {
+    const int some = static_cast<int>(count - from < kLanes ? count - from : kLanes);
+    for (int i = 0; i < some; ++i) groups.put(i, value(from + i, 0), value(from + i, kLanes));
+    groups.measure();
+    for (int i = 0; i < some; ++i) {
+      const int64_t token = first + from + i;
+      groups.take(i, y.q(token) + row, y.scale(token) + row / kGroup, y.sum(token) + row / kGroup);
+    }
+  }
 }
 
 // Gate of kRun units, then up of them: memory likes long runs.
@@ -56,10 +76,9 @@ void few_tokens(const GatedLinear& op, Range units, const Worker& worker) {
         }
       }
     }
-    for (int64_t t = 0; t < both.x.rows; ++t) {
-      for (int32_t r = row; r < end; r += kUnit) {
-        write_unit(op, t, r, [&](int s, int lane) KV_LAMBDA { return sums + (t * 2 + s) * kColumns + r - row + lane; });
-      }
+    for (int32_t r = row; r < end; r += kUnit) {
+      write_unit(op, 0, both.x.rows, r,
+                 [&](int64_t t, int s, int lane) KV_LAMBDA { return sums + (t * 2 + s) * kColumns + r - row + lane; });
     }
   }
 }
@@ -87,11 +106,9 @@ void many_tokens(const GatedLinear& op, Range units, const Worker& worker) {
                        {next.data + rows_at(panel + 1) * next.row_bytes, ahead}, worker.scratch,
                        sums + panel * panel_sums);
       }
-      for (int64_t c = 0; c < block.columns; ++c) {
-        write_unit(op, first + c, row, [&](int s, int lane) KV_LAMBDA {
-          return sums + (lane / kPanelRows * 2 + s) * panel_sums + c * kPanelRows + lane % kPanelRows;
-        });
-      }
+      write_unit(op, first, block.columns, row, [&](int64_t c, int s, int lane) KV_LAMBDA {
+        return sums + (lane / kPanelRows * 2 + s) * panel_sums + c * kPanelRows + lane % kPanelRows;
+      });
     }
   }
 }

@@ -1,6 +1,6 @@
 // rms_norm and quantize. Reference: test/reference/rowwise.ts
 #include "native/cpu/kernels.h"
-#include "native/cpu/vec.h"
+#include "native/cpu/quantize_groups.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
@@ -24,11 +24,10 @@ void rms_norm(const RmsNorm& op, const Worker& worker) {
     const float* x = op.x.f32(op.index ? op.index[i] : i);
     const f32x16 by = set1(inverse_rms(x, dim, op.eps));
     if (op.y.dtype == Dtype::act8) {
-      for (int g = 0; g < dim / kGroup; ++g) {
-        const float *v = x + g * kGroup, *w = op.w + g * kGroup;
-        quantize_group(mul(mul(load(v), by), load(w)), mul(mul(load(v + kLanes), by), load(w + kLanes)),
-                       op.y.q(i) + g * kGroup, op.y.scale(i) + g, op.y.sum(i) + g);
-      }
+      quantize_groups(op.y, i, 0, dim / kGroup, [&](int g, int half) KV_LAMBDA {
+        const int64_t at = g * kGroup + half * kLanes;
+        return mul(mul(load(x + at), by), load(op.w + at));
+      });
     } else {
       for (int j = 0; j < dim; j += kLanes)
         store(op.y.f32(i) + j, mul(mul(load(x + j, dim - j), by), load(op.w + j, dim - j)), dim - j);
@@ -39,10 +38,15 @@ void rms_norm(const RmsNorm& op, const Worker& worker) {
 void quantize(const Quantize& op, const Worker& worker) {
   const int groups = op.y.dim / kGroup;
   const Range all = worker.share(int64_t{op.y.rows} * groups, groups < 64 ? groups : 64);
-  for (int64_t at = all.begin; at < all.end; ++at) {
-    const int64_t row = at / groups, g = at % groups;
-    const float* x = op.x.f32(row) + g * kGroup;
-    quantize_group(load(x), load(x + kLanes), op.y.q(row) + g * kGroup, op.y.scale(row) + g, op.y.sum(row) + g);
+  for (int64_t at = all.begin; at < all.end;) {
+    const int64_t row = at / groups;
+    const int first = static_cast<int>(at % groups);
+    const int64_t left = all.end - at;
+    const int end = left < groups - first ? first + static_cast<int>(left) : groups;
+    const float* x = op.x.f32(row);
+    quantize_groups(op.y, row, first, end,
+                    [&](int g, int half) KV_LAMBDA { return load(x + g * kGroup + half * kLanes); });
+    at += end - first;
   }
 }
 

@@ -1,5 +1,6 @@
 // swiglu and add. Reference: test/reference/rowwise.ts
 #include "native/cpu/kernels.h"
+#include "native/cpu/quantize_groups.h"
 #include "native/cpu/silu.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
@@ -26,11 +27,14 @@ void swiglu(const SwiGlu& op, const Worker& worker) {
   over_chunks(op.y.rows, dim, worker, [&](int64_t row, int64_t begin, int64_t end) {
     const float *gate = op.x.f32(row), *up = gate + dim;
     if (quantised) {
-      for (int64_t j = begin; j < end; j += kGroup)
-        write_gated(op.y, row, j, load(gate + j), load(gate + j + kLanes), load(up + j), load(up + j + kLanes));
+      quantize_groups(op.y, row, static_cast<int>(begin / kGroup), static_cast<int>(end / kGroup),
+                      [&](int g, int half) KV_LAMBDA {
+                        const int64_t at = g * kGroup + half * kLanes;
+                        return gated(load(gate + at), load(up + at));
+                      });
     } else {
       for (int64_t j = begin; j < end; j += kLanes) {
-        const f32x16 product = mul(silu(load(gate + j, end - j)), load(up + j, end - j));
+        const f32x16 product = gated(load(gate + j, end - j), load(up + j, end - j));
         store(op.y.f32(row) + j, product, end - j);
       }
     }

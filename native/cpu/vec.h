@@ -118,27 +118,33 @@ KV_INLINE f32x16 exp_of_negative(f32x16 x) {
 // The same for all x, e^88 above 88.
 KV_INLINE f32x16 exp(f32x16 x) { return exp_of_negative(min(set1(88.0f), x)); }
 
+constexpr float kLeastQuantised = 1e-35f;  // below it nothing is there, or so little that an inverse would overflow
+
 // The scale of values up to `top` as s8, and its inverse.
 struct Quantum {
   float scale, inverse;
 };
 KV_INLINE Quantum quantum_of(float top) {
-  if (top < 1e-35f) return {0.0f, 0.0f};  // nothing there, or so little that the inverse would overflow
+  if (top < kLeastQuantised) return {0.0f, 0.0f};
   return {top / 127.0f, 127.0f / top};
+}
+
+// Two vectors times `by` to 32 s8; their sum. NaN rounds to the smallest int32: brought to what an s8 holds, or the sum would
+// not be that of q.
+KV_INLINE int32_t quantize(f32x16 a, f32x16 b, f32x16 by, int8_t* q) {
+  const i32x16 least = set1(int32_t{-128});
+  const i32x16 low = max(round_i32(mul(a, by)), least), high = max(round_i32(mul(b, by)), least);
+  store_s8(q, low);
+  store_s8(q + kLanes, high);
+  return reduce_add(add(low, high));
 }
 
 // Two vectors to 32 s8 with one scale, as native/ops/rows.h describes act8.
 KV_INLINE void quantize_group(f32x16 a, f32x16 b, int8_t* q, float* scale, int32_t* sum) {
   const i32x16 size = set1(int32_t{0x7FFFFFFF});
   const Quantum quantum = quantum_of(reduce_absolute_max(max(and_(bits(a), size), and_(bits(b), size))));
-  const f32x16 by = set1(quantum.inverse);
-  // NaN rounds to the smallest int32: brought to what an s8 holds, or the sum would not be that of q.
-  const i32x16 least = set1(int32_t{-128});
-  const i32x16 low = max(round_i32(mul(a, by)), least), high = max(round_i32(mul(b, by)), least);
-  store_s8(q, low);
-  store_s8(q + kLanes, high);
   *scale = quantum.scale;
-  *sum = reduce_add(add(low, high));
+  *sum = quantize(a, b, set1(quantum.inverse), q);
 }
 
 struct QuantizedRow {

@@ -20,22 +20,41 @@ __device__ __forceinline__ uint32_t chunk_of(uint32_t stage, int token, int chun
   return stage + token * 64 + (chunk ^ (token >> 1 & 3)) * 16;
 }
 
-// Begins the copy of a span of tokens first…; zeros where there is none.
-__device__ __forceinline__ void load_tokens(const Rows& x, uint32_t stage, int first, int span) {
+// What this thread brings of every span of tokens first…: 16 bytes of two tokens, a scale and a sum; zeros where there is none.
+struct Bringer {
+  static constexpr int kEach = kTokens * 4 / kThreads;
+  const int8_t* q[kEach];
+  const float* scale;
+  const int32_t* sum;
+  uint32_t to[kEach];  // in a stage
+  bool inside[kEach], has_scale;
+
+  __device__ __forceinline__ Bringer(const Rows& x, int first) {
+    const int thread = static_cast<int>(threadIdx.x), last = x.rows - 1;
 #pragma unroll
-  for (int i = static_cast<int>(threadIdx.x); i < kTokens * 4; i += kThreads) {
-    const int token = i / 4, chunk = i % 4, column = span * 64 + chunk * 16;
-    const bool inside = first + token < x.rows && column < x.dim;
-    copy_async16(chunk_of(stage, token, chunk), x.q(inside ? first + token : 0) + (inside ? column : 0),
-                 inside ? 16 : 0);
+    for (int i = 0; i < kEach; ++i) {
+      const int token = thread / 4 + i * (kThreads / 4);
+      inside[i] = first + token <= last;
+      q[i] = x.q(min(first + token, last)) + thread % 4 * 16;
+      to[i] = chunk_of(0, token, thread % 4);
+    }
+    has_scale = first + thread / 2 <= last;
+    scale = x.scale(min(first + thread / 2, last)) + thread % 2;
+    sum = x.sum(min(first + thread / 2, last)) + thread % 2;
   }
-  const int token = static_cast<int>(threadIdx.x) / 2, half = static_cast<int>(threadIdx.x) % 2,
-            group = span * 2 + half;
-  const int row = min(first + token, x.rows - 1), at = group * kGroup < x.dim ? group : 0;
-  const int bytes = first + token < x.rows && group * kGroup < x.dim ? 4 : 0;
-  copy_async4(stage + kScalesAt + threadIdx.x * 4, x.scale(row) + at, bytes);
-  copy_async4(stage + kSumsAt + threadIdx.x * 4, x.sum(row) + at, bytes);
-}
+
+  __device__ __forceinline__ void begin(uint32_t stage, int span, int dim) const {
+    const int thread = static_cast<int>(threadIdx.x);
+    const bool within = span * 64 + thread % 4 * 16 < dim;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i)
+      copy_async16(stage + to[i], within ? q[i] + span * 64 : q[i], inside[i] && within ? 16 : 0);
+    const bool group = (span * 2 + thread % 2) * kGroup < dim;
+    const int at = group ? span * 2 : -(thread % 2), bytes = has_scale && group ? 4 : 0;
+    copy_async4(stage + kScalesAt + thread * 4, scale + at, bytes);
+    copy_async4(stage + kSumsAt + thread * 4, sum + at, bytes);
+  }
+};
 static_assert(kThreads == 2 * kTokens, "a thread copies a scale and a sum");
 
 template <Dtype F>
@@ -59,8 +78,9 @@ __device__ __forceinline__ void multiply(const Linear& op) {
   Span<F> ahead[kPanels];
 #pragma unroll
   for (int p = 0; p < kPanels && !idle; ++p) ahead[p].load(panel[p], shape, 0);
+  const Bringer tokens(op.x, first);
   const auto load = [&](int span) {
-    if (span < spans) load_tokens(op.x, base + span % kWideStages * kStage, first, span);
+    if (span < spans) tokens.begin(base + span % kWideStages * kStage, span, op.x.dim);
     copy_commit();  // an empty group at the end keeps the count of those in flight
   };
   for (int span = 0; span < kWideStages - 1; ++span) load(span);
@@ -85,14 +105,13 @@ __device__ __forceinline__ void multiply(const Linear& op) {
     const uint32_t stage = base + span % kWideStages * kStage;
 #pragma unroll
     for (int n = 0; n < kTiles; ++n) {
-      if (first + n * 8 >= op.x.rows || idle) break;
+      if (first + n * 8 >= op.x.rows) break;
       uint32_t b[4], x_scale[4], x_sum[4];  // of tokens 2t and 2t + 1, two groups each
       ldmatrix_x4(b, chunk_of(stage, n * 8 + lane % 8, lane / 8));
       load_shared16(x_scale, stage + kScalesAt + (n * 8 + 2 * t) * 8);
       if constexpr (has_minimum(F)) load_shared16(x_sum, stage + kSumsAt + (n * 8 + 2 * t) * 8);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        if (span * 2 + half >= groups) break;
         const float scale[2] = {__uint_as_float(x_scale[half]), __uint_as_float(x_scale[2 + half])};
 #pragma unroll
         for (int p = 0; p < kPanels; ++p) {

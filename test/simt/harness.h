@@ -17,6 +17,9 @@ constexpr bool kCheck = true;
 constexpr bool kCheck = false;
 #endif
 
+// Check mode takes its time: it runs the smallest shapes of each case unless it is asked for all.
+inline bool few_shapes = kCheck;
+
 using test::Buffer;
 using test::Random;
 

@@ -74,11 +74,11 @@ void run_wgmma(uint64_t seed) {
                                                              {130, 128, 512}, {70, 20, 1024}, {300, 256, 256}};
   for (const test::Format& format : test::kFormats) {
     if (!is_quantised(format.dtype)) continue;
-    for (const Shape& shape : kCheck ? small : large)
+    for (const Shape& shape : few_shapes ? small : large)
       run_case(format.dtype, format.dtype, shape, shape.outputs % 2 == 0, seed, true);
     if (block_of(format.dtype).values == 32) run_case(format.dtype, format.dtype, {12, 19, 96}, false, seed, true);
   }
-  run_case(Dtype::q4_0, Dtype::q4_0, {66, 21, kCheck ? 512 : 1920}, true, seed, true);
+  run_case(Dtype::q4_0, Dtype::q4_0, {66, 21, few_shapes ? 512 : 1920}, true, seed, true);
   run_case(Dtype::q4_k, Dtype::q6_k, {10, 24, 256}, false, seed, true);
 }
 
@@ -89,7 +89,7 @@ void run_linear(uint64_t seed) {
   const std::vector<Shape> large = {{1, 64, 512},  {3, 17, 256},  {8, 40, 768},  {9, 16, 256},
                                     {17, 48, 512}, {64, 20, 256}, {65, 32, 256}, {130, 16, 512}};
   for (const test::Format& format : test::kFormats) {
-    for (const Shape& shape : kCheck ? small : large)
+    for (const Shape& shape : few_shapes ? small : large)
       run_case(format.dtype, format.dtype, shape, shape.outputs % 2 == 0, seed);
     if (block_of(format.dtype).values == 32) run_case(format.dtype, format.dtype, {5, 19, 96}, false, seed);
     if (!is_quantised(format.dtype)) run_case(format.dtype, format.dtype, {3, 18, 41}, true, seed);

@@ -101,6 +101,7 @@ void run_instructions(uint64_t seed) {
 int main(int count, char** words) {
   const std::string what = count > 1 ? words[1] : "";
   const uint64_t seed = count > 2 ? std::strtoull(words[2], nullptr, 10) : 0;
+  if (count > 3 && std::string(words[3]) == "all") simt_test::few_shapes = false;
   if (what == "planted")
     run_planted(simt_test::kPlanted, simt_test::kPlantedCount, seed),
         run_planted(simt_test::kPlantedPipelines, simt_test::kPlantedPipelineCount, seed),
@@ -123,7 +124,8 @@ int main(int count, char** words) {
     simt_test::run_sample(seed);
   else
     return std::fputs(
-               "usage: simt_check planted|probes|instructions|kernels|lint|rowwise|linear|attention|sample [SEED]\n",
+               "usage: simt_check planted|probes|instructions|kernels|lint|rowwise|linear|attention|sample [SEED "
+               "[all]]\n",
                stderr),
            2;
 }

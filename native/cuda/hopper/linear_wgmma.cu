@@ -104,9 +104,10 @@ __device__ __forceinline__ void add_group(const int32_t (&first)[N / 2], const i
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       float& acc = sums[n * 4 + i];
-      acc = fmaf(to_float(first[n * 4 + i] + kFloatBits), s.d[i / 2] * scale[i % 2], acc);
+      // wgmma has no third operand to begin from, so the trick of dot.h would be an addition more.
+      acc = fmaf(static_cast<float>(first[n * 4 + i]), s.d[i / 2] * scale[i % 2], acc);
       if constexpr (F == Dtype::q6_k)
-        acc = fmaf(to_float(second[n * 4 + i] + kFloatBits), s.second[i / 2] * scale[i % 2], acc);
+        acc = fmaf(static_cast<float>(second[n * 4 + i]), s.second[i / 2] * scale[i % 2], acc);
       if constexpr (has_minimum(F)) acc = fmaf(s.m[i / 2], scale[i % 2] * static_cast<float>(sum[i % 2]), acc);
     }
   }

@@ -22,7 +22,7 @@ export class Capacity {
   private fencedPages = 0
   private fencedSlots = 0
   private completed = 0
-  private readonly refused = { seq: undefined as Scheduled | undefined, free: 0, version: 0 }
+  private readonly refused = { seq: undefined as Scheduled | undefined, free: 0, spare: 0, version: 0 }
 
   constructor(
     readonly blocks: BlockAllocator,
@@ -66,7 +66,7 @@ export class Capacity {
    * `tokens`: for how many there must be room. `spare`: pages that stay free for others.
    */
   admit(seq: Scheduled, tokens: number, spare: number): boolean {
-    if (this.slots.length < slotsOf(seq) || this.stillRefused(seq)) return false
+    if (this.slots.length < slotsOf(seq) || this.stillRefused(seq, spare)) return false
     this.prefixes?.begin(seq)
     const room = () => this.blocks.free >= spare + pagesFor(tokens) - Math.floor(seq.computed / PAGE_TOKENS)
     if (room()) return true
@@ -77,7 +77,7 @@ export class Capacity {
       if (room()) return true
     }
     this.withdraw(seq)
-    Object.assign(this.refused, { seq, free: this.blocks.free, version: this.prefixes?.version ?? 0 })
+    Object.assign(this.refused, { seq, free: this.blocks.free, spare, version: this.prefixes?.version ?? 0 })
     return false
   }
 
@@ -175,9 +175,10 @@ export class Capacity {
   }
 
   // Nothing has changed for the better since it was refused: it is not looked up again in every step.
-  private stillRefused(seq: Scheduled): boolean {
+  private stillRefused(seq: Scheduled, spare: number): boolean {
     const { refused, blocks, prefixes } = this
-    return seq === refused.seq && blocks.free <= refused.free && (prefixes?.version ?? 0) === refused.version
+    const more = blocks.free > refused.free || spare < refused.spare
+    return seq === refused.seq && !more && (prefixes?.version ?? 0) === refused.version
   }
 
   private free(entry: Fenced): void {

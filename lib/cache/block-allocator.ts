@@ -120,7 +120,7 @@ export class BlockAllocator {
       return
     }
     this.link(page)
-    if (this.owed > 0) this.evict()
+    this.retire() // unless it was lent from what is promised
   }
 
   /** An owned page stays cached when its last holder lets go. */

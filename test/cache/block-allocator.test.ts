@@ -50,6 +50,22 @@ describe('BlockAllocator', () => {
     expect([blocks.free, blocks.gone.length]).toEqual([1, 3])
   })
 
+  it('keeps a promised page that was lent, while others retire', () => {
+    const blocks = new BlockAllocator(2)
+    const page = blocks.allocate()
+    blocks.keep(page)
+    blocks.release(page)
+    const owned = blocks.allocate()
+    blocks.promise(1)
+    blocks.resize(1)
+    blocks.share(page) // somebody looks whether there is room to start, and there is none
+    blocks.release(page)
+    blocks.redeem(1)
+    expect(blocks.allocate()).toBe(page)
+    blocks.release(owned)
+    blocks.check([[page]])
+  })
+
   it('lets what nobody comes for go to the smaller budget', () => {
     const blocks = new BlockAllocator(4)
     blocks.promise(4)

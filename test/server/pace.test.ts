@@ -30,3 +30,17 @@ it('makes nobody wait who comes alone', async () => {
     await turn()
   }
 })
+
+it('runs tasks in later turns, in order, a few in each', async () => {
+  const pace = new Pace(2)
+  const ran: number[] = []
+  for (let i = 0; i < 5; i++) pace.run(() => ran.push(i))
+  expect(ran).toEqual([])
+  const counts: number[] = []
+  while (ran.length < 5) {
+    await turn()
+    counts.push(ran.length)
+  }
+  expect(ran).toEqual([0, 1, 2, 3, 4])
+  expect(Math.max(...counts.map((count, i) => count - (counts[i - 1] ?? 0)))).toBeLessThanOrEqual(2)
+})

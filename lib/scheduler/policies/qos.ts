@@ -34,6 +34,8 @@ const MARGIN = 0.85
 const HASTE = 0.5
 /** Tokens of a step that a prompt is computed in when it is alone. */
 const CHUNK = 512
+/** Pages that stay free when somebody starts: so many times the root of those who run, who grow until one of them ends. */
+const SPARE = 4
 /** Tenants whose count is remembered while they ask for nothing. */
 const MOST_TENANTS = 1000
 
@@ -127,6 +129,10 @@ export class Qos<S extends Scheduled> extends Policy<S> {
     // Smooth is better than fast: but not where nobody watches, nor when somebody who does would wait too long.
     const smooth = tpotMs <= UNWATCHED_MS && Math.min(due, this.soonest()) - now > PATIENCE_MS
     return smooth ? Math.min(Math.max(STRETCH * usual, LEAST_STRETCH * ms), most) : most
+  }
+
+  override reserve(running: readonly S[]): number {
+    return Math.ceil(SPARE * Math.sqrt(running.length))
   }
 
   override serves(seq: S, tokens: number): void {

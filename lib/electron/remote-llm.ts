@@ -1,7 +1,7 @@
 // A model in a process of its own, with the methods of Llm. A crash there takes no window with it: what was in flight
 // rejects with KV_HOST, and the next call starts the process again and loads the model again.
 import { aborted, onAbort } from '../engine/aborted.ts'
-import { disposed } from '../engine/engine.ts'
+import { disposed } from '../engine/disposed.ts'
 import type { Listener } from '../engine/generate-request.ts'
 import { Generation } from '../engine/generation.ts'
 import type { LoadOptions } from '../engine/load.ts'

@@ -9,6 +9,7 @@ import { Qos } from '../scheduler/policies/qos.ts'
 import { PrefixCache } from '../scheduler/prefix-cache.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import { Swap, type SwapOptions } from '../scheduler/swap.ts'
+import { disposed } from './disposed.ts'
 import type { EngineLoad } from './engine-load.ts'
 import { byClass, type EngineObserver, type EngineView, Observers } from './observer.ts'
 import type { Request } from './request.ts'
@@ -295,8 +296,4 @@ export class Engine {
     for (const request of [...this.requests]) this.cancel(request, disposed())
     await this.executor.dispose()
   }
-}
-
-export function disposed(): KvasirError {
-  return new KvasirError('KV_DISPOSED', 'the model was disposed; load it again')
 }

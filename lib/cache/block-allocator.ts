@@ -11,6 +11,9 @@ import { KvasirError } from '../errors.ts'
 
 export const PAGE_TOKENS = 32
 
+/** Of states(): the page was given back to the system. */
+export const RETIRED = 255
+
 /** Pages that hold `tokens` tokens. */
 export const pagesFor = (tokens: number): number => Math.ceil(tokens / PAGE_TOKENS)
 
@@ -128,14 +131,14 @@ export class BlockAllocator {
     return this.references[page]! > 1 || this.keeps[page] === 1
   }
 
-  /** Writes to states[page]: 0 free, 1 cached, n + 1 for n holders (at most 253), 255 retired. Looks at every page. */
+  /** Writes to states[page]: 0 free, 1 cached, n + 1 for n holders (at most 253), RETIRED. Looks at every page. */
   states(states: Uint8Array): void {
     const { references, keeps, pages } = this
     for (let page = 0; page < pages; page++) {
       const holders = references[page]!
       states[page] = holders > 0 ? Math.min(holders, 253) + 1 : keeps[page]!
     }
-    for (const page of this.retired) states[page] = 255
+    for (const page of this.retired) states[page] = RETIRED
   }
 
   /** Throws unless every page is free, cached, or held by exactly the given tables. For tests, and an idle engine. */

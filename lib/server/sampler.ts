@@ -1,10 +1,11 @@
 // What happened in the engine since the last sample, and how it stands now: one sample every 250 ms while somebody
 // watches, and nothing at all when nobody does.
+import { RETIRED } from '../cache/block-allocator.ts'
 import type { EngineObserver, EngineView } from '../engine/observer.ts'
 import type { Sequence } from '../engine/sequence.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
 import { Latencies, round } from './latencies.ts'
-import { type ByClass, type PageMap, RETIRED, type Sample } from './page/wire.ts'
+import type { ByClass, PageMap, Sample } from './page/wire.ts'
 import type { Model } from './shared.ts'
 
 const three = <T>(make: (rank: number) => T): ByClass<T> => [make(0), make(1), make(2)]

@@ -133,13 +133,13 @@ export class Engine {
               'end it first, or give it fewer maxTokens',
           )
     this.scheduler.capacity.blocks.resize(budget)
-    this.swapping?.send()
-    this.giveBack()
+    this.moveMemory()
     this.wake()
   }
 
-  // What has retired leaves the device's memory, after the steps that are queued.
-  private giveBack(): void {
+  // After the steps that are queued pages are swapped, and then what has retired leaves the device's memory.
+  private moveMemory(): void {
+    this.swapping?.send()
     const { gone } = this.scheduler.capacity.blocks
     if (gone.length > this.retired) this.executor.release(Int32Array.from(gone.slice(this.retired)))
     this.retired = gone.length
@@ -175,7 +175,7 @@ export class Engine {
     try {
       while (this.flight.size < STEPS_IN_FLIGHT && !this.disposal) {
         const plan = this.scheduler.plan()
-        this.swapping?.send()
+        this.moveMemory()
         this.refuseExpired()
         if (!plan) break
         this.launch(plan)

@@ -120,6 +120,15 @@ it('says what is wrong before a model is loaded', async () => {
     code: 1,
     err: expect.stringMatching(/--port: expected a number/),
   })
+  expect(await wrong('no-such-model', '--swap-folder', folder)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/--swap-folder: expected --swap BYTES with it/),
+  })
+})
+
+it('makes room for swap, in a file', async () => {
+  const { url } = await serving('--swap', '1000000', '--swap-folder', folder)
+  expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^kvasir_swap_bytes_total\{direction="out",.*\} 0$/m)
 })
 
 it('says that a port is taken', async () => {

@@ -9,7 +9,7 @@ it.each([0, 1, 2, 3])('any sequence of sizes, with and without a prefix cache (%
   console.log(`resize: KVASIR_SEED=${seed}`)
   const { below } = random(seed + round)
   const prefixCache = round % 2 === 0
-  const made = setup({ pages: 48, prefixCache })
+  const made = setup({ pages: 48, prefixCache, places: round === 2 ? 30 : 0 })
   const calm = setup({ pages: 48, prefixCache: false })
   const prompts = Array.from({ length: 40 }, () => Array.from({ length: 1 + below(90) }, () => below(3)))
   const ask = ({ generate }: typeof made, prompt: number[]) => generate(prompt, { temperature: 0, maxTokens: 40 })
@@ -34,4 +34,17 @@ it.each([0, 1, 2, 3])('any sequence of sizes, with and without a prefix cache (%
   made.engine.resize(48)
   await ask(made, [1])
   await idle(made)
+})
+
+it('gives back what was owned when it shrank, as soon as it can', async () => {
+  const { executor, engine, generate } = setup({ pages: 12, prefixCache: false })
+  const answers = [1, 2, 3].map((id) => generate(Array(100).fill(id), { temperature: 0, maxTokens: 20 }))
+  while (engine.load().freePages > 0) await new Promise((resolve) => setImmediate(resolve))
+  engine.resize(5)
+  expect(engine.load()).toMatchObject({ pages: 5, freePages: 0 })
+  await Promise.all(answers)
+  await engine.settled()
+  executor.tick()
+  expect(engine.load()).toMatchObject({ pages: 5, freePages: 5 })
+  expect(executor.released).toBe(7)
 })

@@ -62,6 +62,22 @@ describe('replay', () => {
     expect(hits / ideal).toBeGreaterThan(0.95)
   })
 
+  it('shows what swap saves where memory is short', async () => {
+    const trace = await readTrace(join(data, 'azure-llm-2023-conv-600.csv'))
+    const short = { ...profile, pages: 1200 }
+    const [without, swapped] = [undefined, 5000].map((swapPages) => {
+      const done = replay(trace, { ...options, scale: 4, profile: short, policy: new Qos(), swapPages })
+      for (const seq of done.sequences) expect(seq.done).toBe(seq.request.output)
+      return summarize({ policy: 'qos', scale: 4, idealHits: 0, targets: profile.targets }, done)
+    })
+    expect(without).toMatchObject({ swappedOut: 0, swappedIn: 0 })
+    expect(without!.preemptions).toBeGreaterThan(10)
+    expect(without!.recomputed).toBeGreaterThan(1.02)
+    expect(swapped!.swappedIn).toBeGreaterThan(100)
+    expect(swapped!.recomputed).toBeLessThan(1.01)
+    expect(swapped!.tokensPerSecond).toBeGreaterThan(without!.tokensPerSecond)
+  })
+
   it('shows where qos keeps its promises and the rule of vllm does not', async () => {
     const trace = await readTrace(join(data, 'azure-llm-2023-conv-600.csv'))
     const summaries = [new Qos<never>(), new Vllm<never>()].map((policy) =>

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { crowded, idle } from './cpu/crowd.ts'
 import { KernelBench, type Machine } from './cpu/kernels.ts'
+import { limitMs, macsOf } from './cpu/limit.ts'
 import { type Chunk, Device, isa, type StepTimes } from './cpu/steps.ts'
 import { digits, type Figures, main, printResult, printTable, quantile, ROOT } from './harness.ts'
 
@@ -29,12 +30,7 @@ async function steps(model: string, threads: number, machine: Machine): Promise<
   const figures: Figures = {}
   const report = (name: string, tokens: number, rows: number, { ops, times }: StepTimes) => {
     const ms = quantile(times, 0.5)
-    const macs = (op: { macs: number; count: number; rows: string }) =>
-      op.macs * op.count * (op.rows === 'L' ? rows : tokens)
-    const limit = Math.max(
-      device.weightBytes / machine.gb_per_s / 1e6,
-      ops.reduce((sum, op) => sum + macs(op), 0) / machine.gmac_per_s / 1e6,
-    )
+    const limit = limitMs(device, tokens, rows, machine)
     const all = ops.reduce((sum, { busy, waited }) => sum + busy + waited, 0)
     console.log(
       `${name}: ${digits(ms)} ms, ${digits((tokens / ms) * 1e3)} tokens/s, ${digits((100 * limit) / ms)} % of the limit`,
@@ -43,7 +39,7 @@ async function steps(model: string, threads: number, machine: Machine): Promise<
       ['op', 'runs', 'ms', 'waiting', 'share', 'GMAC/s'],
       ops.map((op) => {
         const time = op.busy + op.waited
-        const rate = op.macs > 0 ? digits(macs(op) / time / 1e6) : ''
+        const rate = op.macs > 0 ? digits(macsOf(op, tokens, rows) / time / 1e6) : ''
         return [
           op.name,
           `${op.count}`,

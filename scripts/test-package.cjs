@@ -1,7 +1,7 @@
 // npm run test:package: packs the package, installs it into an empty folder where there is no compiler, and uses it as
 // its users do: require, import, types, chat. Then what happens where no prebuilt addon fits, what publint and
-// are-the-types-wrong say, and what it weighs. `-- --source` also builds it from the tarball (needs a compiler, minutes);
-// `-- --peer` also weighs node-llama-cpp (downloads 47 MB).
+// are-the-types-wrong say, and what it weighs beside node-llama-cpp. `-- --source` also builds it from the tarball (needs a
+// compiler, minutes).
 const assert = require('node:assert/strict')
 const { execFileSync, spawnSync } = require('node:child_process')
 const { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } = require('node:fs')
@@ -185,4 +185,4 @@ run('publint', root, ['publint/src/cli.js', tarball, '--strict'])
 run('attw', root, ['@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'node16'])
 useWithoutPrebuild(tarball, bare)
 if (process.argv.includes('--source')) useFromSource(tarball)
-if (process.argv.includes('--peer')) peerSizes()
+peerSizes()

@@ -45,7 +45,7 @@ export interface StepTimes {
 export class Device {
   private constructor(
     private readonly executor: Executor,
-    private readonly instructions: TapeInstruction[],
+    readonly instructions: readonly TapeInstruction[],
     private readonly pages: number,
     readonly weightBytes: number,
     readonly tokenize: (text: string) => Promise<number[]>,

@@ -1,4 +1,4 @@
-// Writes a Llama of random weights, as large as asked, in 4 or 8 bits: what it says is nonsense, what it costs is real.
+// Writes a Llama of random weights, as large as asked, in 4, 8 or 16 bits: what it says is nonsense, what it costs is real.
 // Its vocabulary is that of another GGUF file.
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -10,9 +10,9 @@ const HEADS = 32
 const KV_HEADS = 8
 const HEAD_DIM = 64
 
-/** Blocks of 32 values behind a scale of 16 bits. */
-const BLOCK_BYTES = { q4_0: 18, q8_0: 34 } as const
-export type Format = keyof typeof BLOCK_BYTES
+/** Values and bytes of a block. */
+const BLOCKS = { q4_0: [32, 18], q4_k: [256, 144], q8_0: [32, 34], f16: [1, 2] } as const
+export type Format = keyof typeof BLOCKS
 
 export async function writeRandomModel(path: string, donor: string, format: Format, bytes: number): Promise<void> {
   const inside = (name: string) => require(join(ROOT, 'dist', 'weights', name))
@@ -32,7 +32,8 @@ export async function writeRandomModel(path: string, donor: string, format: Form
     ffn_up: [MLP, HIDDEN],
     ffn_down: [HIDDEN, MLP],
   }
-  const size = ([rows, cols]: [number, number]) => ((rows * cols) / 32) * BLOCK_BYTES[format]
+  const [blockValues, blockBytes] = BLOCKS[format]
+  const size = ([rows, cols]: [number, number]) => ((rows * cols) / blockValues) * blockBytes
   const layerBytes = Object.values(matrices).reduce((sum, shape) => sum + size(shape), 0)
   const layers = Math.max(1, Math.round((bytes - size([vocabulary, HIDDEN])) / layerBytes))
 
@@ -78,9 +79,17 @@ export async function writeRandomModel(path: string, donor: string, format: Form
 
 /** A few megabytes of blocks: random levels, and scales about as large as those of trained weights. */
 function noiseBlocks(format: Format): Buffer {
-  const block = BLOCK_BYTES[format]
+  const block = BLOCKS[format][1]
   const bytes = randomBytes(block * 2 ** 17)
-  const exponent = format === 'q8_0' ? 3 : 7 // f16: 2^(3 − 15) · 1.x, 2^(7 − 15) · 1.x
-  for (let at = 0; at < bytes.length; at += block) bytes.writeUInt16LE((exponent << 10) | (bytes[at]! << 2), at)
+  // An f16 of that exponent, its sign and ten bits as they are.
+  const put = (at: number, exponent: number, kept: number) =>
+    bytes.writeUInt16LE((bytes.readUInt16LE(at) & kept) | (exponent << 10), at)
+  for (let at = 0; at < bytes.length; at += block) {
+    if (format === 'f16') put(at, 9, 0x83ff)
+    else if (format === 'q4_k') {
+      put(at, 1, 0x3ff) // of the levels, 0 to 15 times a scale of six bits
+      put(at + 2, 4, 0x3ff) // of what is taken off: the middle of the levels
+    } else put(at, format === 'q8_0' ? 3 : 7, 0x3ff)
+  }
   return bytes
 }

@@ -38,7 +38,7 @@ class TapeWalk {
  private:
   const int32_t* instruction(const int32_t* word) {
     if constexpr (requires(Run & run) { run.at; }) run_.at = static_cast<size_t>(word - p_.code.data());
-    visit(word, [this](const auto& op) { call(op); });
+    visit(word, [this](const auto& op) { this->call(op); });
     return word + 1 + tape::operand_words(*word);
   }
 

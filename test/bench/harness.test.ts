@@ -57,8 +57,8 @@ describe('pictures', () => {
     const svg = barChart(
       'a < b',
       [
-        { label: 'x&y', value: 50, strong: true },
-        { label: 'z', value: 100, strong: false },
+        { label: 'x&y', value: 50, kind: 'ours' },
+        { label: 'z', value: 100, kind: 'limit' },
       ],
       'caption',
     )

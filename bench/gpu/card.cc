@@ -19,7 +19,7 @@ Card::Card(bool small)
       kernels_(context_, folders()),
       stream_(context_),
       small_(small || emulated()),
-      has_wgmma_(card().compute_capability == 90 && kernels_.has("linear_q8_0_wgmma_64")),
+      has_wgmma_(card().compute_capability == 90 && kernels_.has("linear_q8_0_wgmma_128")),
       facts_{card().multiprocessors, card().compute_capability, card().shared_bytes, has_wgmma_} {}
 
 driver::DeviceMemory Card::put(const void* data, size_t bytes) {
@@ -46,7 +46,7 @@ void Card::queue(const cuda::Launches& launches, const void* op) {
 
 void Card::queue(const Linear& op) {
   if (!cuda::uses_wgmma(op, facts_)) return queue(cuda::plan(op, facts_), &op);
-  const auto arg = cuda::with_boxes(op, facts_, [this](const cuda::Boxes& boxes) { return encode(boxes); });
+  const auto arg = cuda::with_boxes(op, [this](const cuda::Boxes& boxes) { return encode(boxes); });
   queue(cuda::plan(arg, facts_), &arg);
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "native/cuda/tensor_map.h"
+#include "native/cuda/tiles.h"
 #include "native/ops/attention.h"
 #include "native/ops/linear.h"
 #include "native/ops/rowwise.h"
@@ -125,15 +126,14 @@ Launches plan(const CopyPages&, const DeviceFacts&);
 
 // Whether the op goes as TensorLinear.
 bool uses_wgmma(const Linear& op, const DeviceFacts& device);
-// Tokens of a block.
-int32_t wgmma_tokens(const Linear& op, const DeviceFacts& device);
+// Panels of a block: a warp has one or two.
+int32_t wgmma_panels(const Linear& op, const DeviceFacts& device);
 // `encode`: Boxes → TensorMap, of the driver.
 template <typename Encode>
-TensorLinear with_boxes(const Linear& op, const DeviceFacts& device, const Encode& encode) {
+TensorLinear with_boxes(const Linear& op, const Encode& encode) {
   const Rows& x = op.x;
-  const int32_t tokens = wgmma_tokens(op, device);
-  return {op, encode(Boxes{x.data, 1, x.dim, x.rows, x.stride, 128, tokens, Swizzle::bytes128}),
-          encode(Boxes{x.data + x.dim, 4, x.dim / kGroup * 2, x.rows, x.stride, 4, tokens, Swizzle::none})};
+  return {op, encode(Boxes{x.data, 1, x.dim, x.rows, x.stride, 128, kWgmmaTokens, Swizzle::bytes128}),
+          encode(Boxes{x.data + x.dim, 4, x.dim / kGroup * 2, x.rows, x.stride, 4, kWgmmaTokens, Swizzle::none})};
 }
 
 // The largest of a step's sequences: the tokens that one brings, the fewest that one brings, and position + tokens. For a

@@ -21,15 +21,15 @@ Launches one(const char* kernel, Dim3 grid, uint32_t threads, uint32_t shared_by
 
 uint32_t rows_of(const Rows& rows) { return static_cast<uint32_t>(rows.rows); }
 
-enum class Kind { narrow, wide, wgmma_64, wgmma_128 };
+enum class Kind { narrow, wide, wgmma_128, wgmma_256 };
 
 const char* linear_kernel(Dtype dtype, Kind kind) {
   switch (dtype) {
-#define KVASIR_NAMES(format)                                                                          \
-  case Dtype::format: {                                                                               \
-    constexpr const char* kNames[] = {"linear_" #format "_narrow", "linear_" #format "_wide",         \
-                                      "linear_" #format "_wgmma_64", "linear_" #format "_wgmma_128"}; \
-    return kNames[static_cast<int>(kind)];                                                            \
+#define KVASIR_NAMES(format)                                                                           \
+  case Dtype::format: {                                                                                \
+    constexpr const char* kNames[] = {"linear_" #format "_narrow", "linear_" #format "_wide",          \
+                                      "linear_" #format "_wgmma_128", "linear_" #format "_wgmma_256"}; \
+    return kNames[static_cast<int>(kind)];                                                             \
   }
     KVASIR_QUANTISED_FORMATS(KVASIR_NAMES)
 #undef KVASIR_NAMES
@@ -108,22 +108,22 @@ bool uses_wgmma(const Linear& op, const DeviceFacts& device) {
          multiple_of_16(reinterpret_cast<uint64_t>(op.x.data)) && multiple_of_16(op.x.stride);
 }
 
-// 128 where that makes a block for every multiprocessor.
-int32_t wgmma_tokens(const Linear& op, const DeviceFacts& device) {
+// Two a warp where that makes a block for every multiprocessor.
+int32_t wgmma_panels(const Linear& op, const DeviceFacts& device) {
   int64_t blocks = 0;
-  for (int s = 0; s < op.segments; ++s) blocks += up(panels_of(op.segment[s].w.rows), kWgmmaPanels);
-  return op.x.rows > 64 && blocks * up(op.x.rows, 128) >= device.multiprocessors ? 128 : 64;
+  for (int s = 0; s < op.segments; ++s) blocks += up(panels_of(op.segment[s].w.rows), 2 * kWgmmaWarps);
+  return blocks * up(op.x.rows, kWgmmaTokens) >= device.multiprocessors ? 2 * kWgmmaWarps : kWgmmaWarps;
 }
 
 Launches plan(const TensorLinear& arg, const DeviceFacts& device) {
   const Linear& op = arg.op;
-  const int32_t tokens = wgmma_tokens(op, device);
+  const int32_t panels = wgmma_panels(op, device);
   return each_format(op, [&](Dtype dtype) -> Launch {
     const PanelShape shape = panel_shape(dtype, 256);
     const uint32_t part = 2 * (shape.quants + shape.high + shape.scales) + shape.supers;
-    const uint32_t stage = wgmma_stage_bytes(part, tokens), stages = wgmma_stages(stage);
-    return {linear_kernel(dtype, tokens == 64 ? Kind::wgmma_64 : Kind::wgmma_128),
-            {up(panels_in(op, dtype), kWgmmaPanels), up(op.x.rows, tokens)},
+    const uint32_t stage = wgmma_stage_bytes(part, panels), stages = wgmma_stages(stage);
+    return {linear_kernel(dtype, panels == kWgmmaWarps ? Kind::wgmma_128 : Kind::wgmma_256),
+            {up(panels_in(op, dtype), panels), up(op.x.rows, kWgmmaTokens)},
             {kWgmmaThreads, 1, 1},
             stages * (stage + 16)};
   });

@@ -22,12 +22,12 @@ constexpr uint32_t narrow_shared_bytes(bool second_sums) {
   return 2 * 16 * ((second_sums ? 256 : 128) + 32) * sizeof(float);
 }
 
-// A block of linear by wgmma: so many panels, a warp to each, by 64 or 128 tokens; a stage has 128 columns. A panel's part of
-// a stage is what pack.h says of two spans.
-constexpr int32_t kWgmmaPanels = 8;
-constexpr uint32_t kWgmmaThreads = kWgmmaPanels * 32 + 128;
-KV_HOST_DEVICE constexpr uint32_t wgmma_stage_bytes(uint32_t panel_part, uint32_t tokens) {
-  return (tokens * (128 + 16 + 16) + kWgmmaPanels * panel_part + 1023) / 1024 * 1024;
+// A block of linear by wgmma: eight warps with one or two panels each, by 64 tokens; a stage has 128 columns. A panel's part
+// of a stage is what pack.h says of two spans.
+constexpr int32_t kWgmmaWarps = 8, kWgmmaTokens = 64;
+constexpr uint32_t kWgmmaThreads = kWgmmaWarps * 32 + 128;
+KV_HOST_DEVICE constexpr uint32_t wgmma_stage_bytes(uint32_t panel_part, uint32_t panels) {
+  return (kWgmmaTokens * (128 + 16 + 16) + panels * panel_part + 1023) / 1024 * 1024;
 }
 KV_HOST_DEVICE constexpr int32_t wgmma_stages(uint32_t stage_bytes) {
   const int32_t fit = static_cast<int32_t>((224 << 10) / stage_bytes);

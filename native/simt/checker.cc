@@ -44,12 +44,13 @@ void Checker::begin_block() {
 }
 
 Region* Checker::find(const unsigned char* address) {
-  // A page on either side of shared memory belongs to it, so that a step past its end is told as that.
-  constexpr size_t kNear = 4096;
-  if (address + kNear >= shared_.data && address < shared_.data + shared_.bytes + kNear) return &shared_;
+  if (address >= shared_.data && address < shared_.data + shared_.bytes) return &shared_;
   for (Region& region : buffers_)
     if (address >= region.data && address < region.data + region.bytes) return &region;
-  return nullptr;
+  // A page on either side of shared memory that is nobody's belongs to it: a step past its end is told as that.
+  constexpr size_t kNear = 4096;
+  const bool near = address + kNear >= shared_.data && address < shared_.data + shared_.bytes + kNear;
+  return near ? &shared_ : nullptr;
 }
 
 bool Checker::before(uint32_t block, uint32_t other, uint32_t at, const Thread& thread) {

@@ -46,7 +46,7 @@ struct Card {
   }
   void run(const Linear& op) {
     if (!cuda::uses_wgmma(op, facts)) return run(cuda::plan(op, facts), &op);
-    const auto arg = cuda::with_boxes(op, facts, [](const cuda::Boxes& boxes) { return simt::encode(boxes); });
+    const auto arg = cuda::with_boxes(op, [](const cuda::Boxes& boxes) { return simt::encode(boxes); });
     run(cuda::plan(arg, facts), &arg);
   }
   void run(const cuda::Launches& launches, const void* op);

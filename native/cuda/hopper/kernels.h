@@ -6,9 +6,9 @@
 #include "native/cuda/tiles.h"
 
 // name, type of the argument
-#define KVASIR_LINEAR_WGMMA_KERNELS(X, format)                \
-  X(linear_##format##_wgmma_64, ::kvasir::cuda::TensorLinear) \
-  X(linear_##format##_wgmma_128, ::kvasir::cuda::TensorLinear)
+#define KVASIR_LINEAR_WGMMA_KERNELS(X, format)                 \
+  X(linear_##format##_wgmma_128, ::kvasir::cuda::TensorLinear) \
+  X(linear_##format##_wgmma_256, ::kvasir::cuda::TensorLinear)
 
 #define KVASIR_HOPPER_KERNELS(X)       \
   KVASIR_LINEAR_WGMMA_KERNELS(X, q8_0) \

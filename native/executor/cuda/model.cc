@@ -53,7 +53,7 @@ DeviceFacts facts_of(const driver::ContextPtr& context, driver::Kernels& kernels
   return {.multiprocessors = card.multiprocessors,
           .compute_capability = card.compute_capability,
           .shared_bytes = card.shared_bytes,
-          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_64") &&
+          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_128") &&
                    wgmma_agrees(context, kernels, stream, weights.list)};
 }
 

@@ -15,7 +15,7 @@ struct OnStream {
   }
   void operator()(const Linear& op) const {
     if (!uses_wgmma(op, card.facts)) return queue_op(op, card);
-    queue_op(with_boxes(op, card.facts, [this](const Boxes& boxes) { return card.context.encode(boxes); }), card);
+    queue_op(with_boxes(op, [this](const Boxes& boxes) { return card.context.encode(boxes); }), card);
   }
   void operator()(const Attention& op) const { queue_op(plan_attention(op, extent, card.facts), card); }
   void operator()(const GatedLinear& op) const {

@@ -1,5 +1,6 @@
 // Pass 4: a place in the arena for each value, at the largest step. Values that live at the same time do not overlap;
-// the largest are placed first, each at the lowest offset that is free for its life.
+// the largest are placed first, each at the lowest offset that is free for its life. Room that one instruction alone may use
+// comes after them: where it is left alone, its bytes are nobody's and never become resident.
 import { activationStride } from '../graph/dtype.ts'
 import { evaluate, type Symbols } from '../graph/shape.ts'
 import { type Instruction, isValue, type Value } from './instructions.ts'
@@ -32,7 +33,8 @@ export function placeValues(items: readonly Item[], limits: Symbols): Arena {
   }))
 
   const placed = new Map<Value, Placed>()
-  for (const life of [...sized].sort((a, b) => b.bytes - a.bytes)) {
+  const isRoom = ({ first, last }: Life) => Number(first === last)
+  for (const life of [...sized].sort((a, b) => isRoom(a) - isRoom(b) || b.bytes - a.bytes)) {
     const neighbours = [...placed.values()]
       .filter((other) => other.first <= life.last && life.first <= other.last)
       .sort((a, b) => a.offset - b.offset)

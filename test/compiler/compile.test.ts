@@ -100,10 +100,17 @@ describe('compile', () => {
     for (const [, changes, formats] of variety) {
       const { buffers, bytes } = placeValues(roll(fusedModel(changes, formats)), limits)
       const last = Math.max(...buffers.map((b) => b.last))
-      const live = (at: number) =>
-        buffers.filter((b) => b.first <= at && at <= b.last).reduce((sum, b) => sum + b.bytes, 0)
-      const peak = Math.max(...Array.from({ length: last + 1 }, (_, at) => live(at)))
-      expect(bytes).toBeLessThanOrEqual(1.1 * peak)
+      const peakOf = (some: typeof buffers) =>
+        Math.max(
+          ...Array.from({ length: last + 1 }, (_, at) =>
+            some.filter((b) => b.first <= at && at <= b.last).reduce((sum, b) => sum + b.bytes, 0),
+          ),
+        )
+      const peak = peakOf(buffers)
+      // Room that one instruction may use stands behind what others make resident.
+      const rooms = buffers.filter((b) => b.first === b.last).reduce((sum, b) => sum + b.bytes, 0)
+      const lasting = peakOf(buffers.filter((b) => b.first < b.last))
+      expect(bytes - rooms).toBeLessThanOrEqual(1.1 * lasting)
       expect(bytes).toBeGreaterThanOrEqual(peak)
     }
   })

@@ -2,12 +2,13 @@
 // never waits for JavaScript. Between requests nothing is pending: no timer, no promise.
 import { BlockAllocator, pagesFor } from '../cache/block-allocator.ts'
 import { KvasirError } from '../errors.ts'
-import type { DeviceStats, Durations, NativeExecutor } from '../native.ts'
+import type { DeviceStats, NativeExecutor } from '../native.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import type { StepPlan } from '../scheduler/plan.ts'
 import { Qos } from '../scheduler/policies/qos.ts'
-import { PrefixCache, type PrefixStats } from '../scheduler/prefix-cache.ts'
+import { PrefixCache } from '../scheduler/prefix-cache.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
+import type { EngineLoad } from './engine-load.ts'
 import { byClass, type EngineObserver, type EngineView, Observers } from './observer.ts'
 import type { Request } from './request.ts'
 import type { Sequence } from './sequence.ts'
@@ -26,30 +27,6 @@ export interface EngineOptions {
   pages: number
   /** Share the pages of a common beginning between requests. Default true. */
   prefixCache?: boolean
-}
-
-/** How busy a model is. With nothing to do, every page and every slot is free. */
-export interface EngineLoad {
-  /** Calls that are not over; of their sequences, some run and some wait in line. */
-  requests: number
-  running: number
-  waiting: number
-  /** Times that a sequence gave its memory to another, ever. */
-  preemptions: number
-  /** Steps that ran, and the milliseconds that the device computed them; 0 where it does not count. */
-  steps: number
-  busyMs: number
-  /** Of the steps, those that a card replayed from a recording. */
-  replays: number
-  /** Tokens of answers in a format: what a step waited for one, and masks found beside the step, in microseconds. */
-  formats: { path: Durations; beside: Durations } | undefined
-  /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
-  pages: number
-  freePages: number
-  /** Of info.maxSequences. */
-  freeSlots: number
-  /** What the prefix cache has done so far; undefined when it is off. */
-  prefixCache: PrefixStats | undefined
 }
 
 export class Engine {
@@ -86,8 +63,12 @@ export class Engine {
   /** How busy it is now. */
   load(): EngineLoad {
     const { running, policy, capacity, room } = this.scheduler
-    const device: Partial<DeviceStats> = this.disposal ? {} : (this.executor.stats?.() ?? {})
-    const { steps = 0, busyMs = 0, replays = 0, formatPath: path, formatBeside: beside } = device
+    const {
+      steps = 0,
+      busyMs = 0,
+      replays = 0,
+      formats,
+    }: Partial<DeviceStats> = this.disposal ? {} : (this.executor.stats?.() ?? {})
     return {
       requests: this.requests.size,
       running: running.length,
@@ -96,7 +77,7 @@ export class Engine {
       steps,
       busyMs,
       replays,
-      formats: path && beside && path.count > 0 ? { path, beside } : undefined,
+      formats: formats?.path.count ? formats : undefined,
       pages: capacity.blocks.budget,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,

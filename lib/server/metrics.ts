@@ -1,7 +1,7 @@
 // Prometheus metrics: Kvasir's own names, and the same numbers under the names of vLLM, so that its dashboards work.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Answer } from '../engine/answer.ts'
-import type { EngineLoad } from '../engine/engine.ts'
+import type { EngineLoad } from '../engine/engine-load.ts'
 import type { Model } from './shared.ts'
 
 /** Ours and theirs. */

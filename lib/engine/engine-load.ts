@@ -1,0 +1,27 @@
+// What llm.stats() gives.
+import type { FormatCosts } from '../native.ts'
+import type { PrefixStats } from '../scheduler/prefix-cache.ts'
+
+/** How busy a model is. With nothing to do, every page and every slot is free. */
+export interface EngineLoad {
+  /** Calls that are not over; of their sequences, some run and some wait in line. */
+  requests: number
+  running: number
+  waiting: number
+  /** Times that a sequence gave its memory to another, ever. */
+  preemptions: number
+  /** Steps that ran, and the milliseconds that the device computed them; 0 where it does not count. */
+  steps: number
+  busyMs: number
+  /** Of the steps, those that a card replayed from a recording. */
+  replays: number
+  /** Of answers in a format; undefined before the first. */
+  formats: FormatCosts | undefined
+  /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
+  pages: number
+  freePages: number
+  /** Of info.maxSequences. */
+  freeSlots: number
+  /** What the prefix cache has done so far; undefined when it is off. */
+  prefixCache: PrefixStats | undefined
+}

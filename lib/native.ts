@@ -155,15 +155,19 @@ export interface Durations {
   p99Us: number
 }
 
+/** What a step waited for a token of an answer in a format, and the masks that were found beside the step. */
+export interface FormatCosts {
+  path: Durations
+  beside: Durations
+}
+
 export interface DeviceStats {
   steps: number
   busyMs: number
   arenaBytes: number
   kvBytes: number
   threads: number
-  /** Tokens of answers in a format: what the step waited for, and the masks that were found beside it. */
-  formatPath: Durations
-  formatBeside: Durations
+  formats: FormatCosts
   /** Of a card: steps that are recorded, and how often one of them was replayed. */
   graphs: number
   replays: number

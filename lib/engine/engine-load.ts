@@ -1,9 +1,9 @@
-// How busy a model is, in figures: what `llm.stats()` gives.
-import type { Durations } from '../native.ts'
+// What llm.stats() gives.
+import type { FormatCosts } from '../native.ts'
 import type { PrefixStats } from '../scheduler/prefix-cache.ts'
 import type { SwapStats } from '../scheduler/swap.ts'
 
-/** With nothing to do, every page and every slot is free. */
+/** How busy a model is. With nothing to do, every page and every slot is free. */
 export interface EngineLoad {
   /** Calls that are not over; of their sequences, some run and some wait in line. */
   requests: number
@@ -16,8 +16,8 @@ export interface EngineLoad {
   busyMs: number
   /** Of the steps, those that a card replayed from a recording. */
   replays: number
-  /** Tokens of answers in a format: what a step waited for one, and masks found beside the step, in microseconds. */
-  formats: { path: Durations; beside: Durations } | undefined
+  /** Of answers in a format; undefined before the first. */
+  formats: FormatCosts | undefined
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number

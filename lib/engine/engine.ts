@@ -72,7 +72,7 @@ export class Engine {
   load(): EngineLoad {
     const { running, policy, capacity, room, loading } = this.scheduler
     const device: Partial<DeviceStats> = this.disposal ? {} : (this.executor.stats?.() ?? {})
-    const { steps = 0, busyMs = 0, replays = 0, formatPath: path, formatBeside: beside } = device
+    const { steps = 0, busyMs = 0, replays = 0, formats } = device
     return {
       requests: this.requests.size,
       running: running.length + (loading?.size ?? 0),
@@ -81,7 +81,7 @@ export class Engine {
       steps,
       busyMs,
       replays,
-      formats: path && beside && path.count > 0 ? { path, beside } : undefined,
+      formats: formats?.path.count ? formats : undefined,
       pages: capacity.blocks.budget,
       freePages: capacity.blocks.free,
       freeSlots: capacity.freeSlots,

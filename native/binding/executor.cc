@@ -227,8 +227,10 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       result.Set("graphs", static_cast<double>(stats.graphs));
       result.Set("replays", static_cast<double>(stats.replays));
       result.Set("wgmma", stats.wgmma);
-      result.Set("formatPath", durations(info.Env(), stats.format_path));
-      result.Set("formatBeside", durations(info.Env(), stats.format_beside));
+      auto formats = Napi::Object::New(info.Env());
+      formats.Set("path", durations(info.Env(), stats.format_path));
+      formats.Set("beside", durations(info.Env(), stats.format_beside));
+      result.Set("formats", formats);
       if (const Profile* profile = running->profile())
         result.Set("profile", profile_array(info.Env(), *profile, running->threads()));
       return result;

@@ -3,28 +3,28 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <mutex>
 
 namespace kvasir::grammar {
 
-// Durations in buckets that grow by a fourth of an octave from 0.1 µs.
+// Durations in buckets of a fourth of a power of two, in nanoseconds.
 class Durations {
  public:
   void add(std::chrono::nanoseconds time) {
-    const double us = static_cast<double>(time.count()) / 1000;
-    const double bucket = us <= kLeast ? 0 : 1 + 4 * std::log2(us / kLeast);
+    const auto ns = static_cast<uint64_t>(std::max<int64_t>(time.count(), kLeast));
+    const int octave = std::bit_width(ns) - 3;  // so that two bits below the highest are the bucket's
     std::lock_guard lock(mutex_);
-    ++counts_[std::min<size_t>(counts_.size() - 1, static_cast<size_t>(bucket))];
+    ++counts_[octave * 4 + (ns >> octave & 3)];
     ++count_;
-    total_us_ += us;
+    total_us_ += static_cast<double>(time.count()) / 1000;
   }
 
   struct Summary {
     int64_t count = 0;
-    double total_us = 0, median_us = 0, p99_us = 0;  // of a bucket, its upper end
+    double total_us = 0, median_us = 0, p99_us = 0;  // quantiles: the upper end of their bucket
   };
   Summary summary() const {
     std::lock_guard lock(mutex_);
@@ -32,18 +32,20 @@ class Durations {
   }
 
  private:
-  static constexpr double kLeast = 0.1;
+  static constexpr int64_t kLeast = 4;
 
   double quantile(double share) const {
     int64_t seen = 0;
-    for (size_t i = 0; i < counts_.size(); ++i)
-      if ((seen += counts_[i]) > 0 && static_cast<double>(seen) >= share * static_cast<double>(count_))
-        return kLeast * std::exp2(static_cast<double>(i) / 4);
+    for (size_t i = 0; i < counts_.size(); ++i) {
+      seen += counts_[i];
+      if (seen > 0 && static_cast<double>(seen) >= share * static_cast<double>(count_))
+        return static_cast<double>((4 + i % 4 + 1) << i / 4) / 1000;
+    }
     return 0;
   }
 
   mutable std::mutex mutex_;
-  std::array<int64_t, 96> counts_{};
+  std::array<int64_t, 64 * 4> counts_{};
   int64_t count_ = 0;
   double total_us_ = 0;
 };

@@ -213,9 +213,7 @@ it('tokenize and detokenize are plain', async () => {
   await llm.tokenize('abc', { special: false })
   expect(encoded.map(([, special]) => special)).toEqual([true, false])
   expect(llm.detokenize([1, 2, 3])).toBe('bcba')
-  await expect(llm.tokenize(5 as never)).rejects.toEqual(
-    argument(/^text: expected a string or a list of messages, found 5/),
-  )
+  await expect(llm.tokenize(5 as never)).rejects.toEqual(argument(/^text: expected a string or a list .*, found 5/))
   expect(() => llm.detokenize([-1])).toThrow(argument(/^ids\[0\]/))
 })
 

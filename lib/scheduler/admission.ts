@@ -47,7 +47,7 @@ export class Admission<S extends Scheduled> {
     // Who gave way too often gets all that it will ever need.
     const tokens = seq.preemptions < policy.mostPreemptions ? seq.length : Math.max(seq.length, seq.mostCached)
     if (budget.spent) return undefined
-    if (!capacity.admit(seq, tokens, policy.reserve(running))) {
+    if (!capacity.admit(seq, tokens, policy.reserve(running, capacity.blocks.budget))) {
       this.room.pressed = seq
       return undefined
     }

@@ -79,8 +79,8 @@ export class Policy<S extends Scheduled = Scheduled> {
     return Infinity
   }
 
-  /** Pages that stay free when somebody starts, for those who run. */
-  reserve(_running: readonly S[]): number {
+  /** Of the cache's pages, how many stay free when somebody starts, for those who run. */
+  reserve(_running: readonly S[], _pages: number): number {
     return 0
   }
 

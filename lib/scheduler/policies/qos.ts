@@ -34,8 +34,12 @@ const MARGIN = 0.85
 const HASTE = 0.5
 /** Tokens of a step that a prompt is computed in when it is alone. */
 const CHUNK = 512
-/** Pages that stay free when somebody starts: so many times the root of those who run, who grow until one of them ends. */
+/**
+ * Pages that stay free when somebody starts: so many times the root of those who run, who grow until one of them ends; but
+ * no more than that share of the cache.
+ */
 const SPARE = 4
+const MOST_SPARE = 1 / 64
 /** Tenants whose count is remembered while they ask for nothing. */
 const MOST_TENANTS = 1000
 
@@ -131,8 +135,8 @@ export class Qos<S extends Scheduled> extends Policy<S> {
     return smooth ? Math.min(Math.max(STRETCH * usual, LEAST_STRETCH * ms), most) : most
   }
 
-  override reserve(running: readonly S[]): number {
-    return Math.ceil(SPARE * Math.sqrt(running.length))
+  override reserve(running: readonly S[], pages: number): number {
+    return Math.floor(Math.min(SPARE * Math.sqrt(running.length), MOST_SPARE * pages))
   }
 
   override serves(seq: S, tokens: number): void {

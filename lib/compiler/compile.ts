@@ -12,6 +12,7 @@ import { fuse } from './fuse.ts'
 import type { Instruction } from './instructions.ts'
 import { listing } from './listing.ts'
 import { placeValues } from './memory.ts'
+import { Patterns } from './patterns.ts'
 import { type Formats, precision } from './precision.ts'
 import { type Item, roll } from './roll.ts'
 import { type ProgramWeight, WeightList } from './weights.ts'
@@ -52,11 +53,14 @@ export function* compiling(graph: Graph, options: CompileOptions): Generator<voi
   const list = new WeightList(options.weights)
   const precise = precision(graph, options.formats)
   yield
-  const code = fuse(graph, precise, list)
+  const patterns = new Patterns(graph)
+  yield
+  const code = fuse(graph, precise, list, patterns)
   yield
   const rolled = roll(code)
   yield
   const arena = placeValues(rolled, limits)
+  yield
   const items = options.repeat === false ? unroll(rolled) : rolled
   const tape = emit({ items, arena, weights: list.all, limits, kv: kvShape(graph) })
   return {

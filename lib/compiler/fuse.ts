@@ -28,8 +28,14 @@ import { type AttentionInputs, type Group, Patterns } from './patterns.ts'
 import type { Precision } from './precision.ts'
 import type { WeightList } from './weights.ts'
 
-export function fuse(graph: Graph, precision: Precision, weights: WeightList): Instruction[] {
-  return new Fusion(graph, precision, weights).run()
+/** `patterns`: those of the graph, where the caller has found them already. */
+export function fuse(
+  graph: Graph,
+  precision: Precision,
+  weights: WeightList,
+  patterns = new Patterns(graph),
+): Instruction[] {
+  return new Fusion(graph, precision, weights, patterns).run()
 }
 
 class Fusion {
@@ -44,11 +50,11 @@ class Fusion {
   private readonly ropeTables = new Map<string, Value>()
   private values = 0
 
-  constructor(graph: Graph, precision: Precision, weights: WeightList) {
+  constructor(graph: Graph, precision: Precision, weights: WeightList, patterns: Patterns) {
     this.graph = graph
     this.precision = precision
     this.weights = weights
-    this.patterns = new Patterns(graph)
+    this.patterns = patterns
   }
 
   run(): Instruction[] {

@@ -71,6 +71,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
     const swap = planSwap(options.swap, {
       ...{ prefixCache, pageBytes: pageBytes(config, memory.kv), pages: memory.pages, host, card: cuda !== null },
     })
+    await part(import('@huggingface/jinja')) // the largest part, while nothing else runs
     const tokenizer = openTokenizer(checkpoint, files) // read on a thread of its own while we compile
     tokenizer.catch(() => {}) // awaited below, unless something else fails first
     await part(import('../models/registry.ts'))

@@ -276,5 +276,7 @@ it(`keeps its promises over ${runs * EVENTS} random events`, { timeout: 900_000 
   })
   fc.assert(property, { numRuns: runs, ...REPLAY, interruptAfterTimeLimit: 600_000 }) // shrinking, too, ends some day
   console.log(`${runs * EVENTS} random events and those that end them: ${JSON.stringify(total)}`)
-  for (const count of Object.values(total)) expect(count).toBeGreaterThan(runs / 20)
+  const { broken, ...often } = total
+  for (const count of Object.values(often)) expect(count).toBeGreaterThan(runs / 20)
+  if (runs > 1000) expect(broken).toBeGreaterThan(runs / 20) // copies fail in one run of ten: forty runs may have none
 })

@@ -133,6 +133,7 @@ describe.skipIf(!path)('the page', () => {
       await field.fill('secret-key')
       await page.getByLabel('Remember it in this browser').check()
       await page.getByRole('button', { name: 'Done' }).click()
+      await page.locator('#model', { hasText: 'scripted' }).waitFor() // the sheet has been taken
       await page.reload()
       await page.locator('#model', { hasText: 'scripted' }).waitFor()
       expect(await field.isVisible()).toBe(false)

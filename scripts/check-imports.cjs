@@ -26,6 +26,7 @@ const order = [
   'graph',
   'native.ts',
   'asar.ts',
+  'files.ts',
   'errors.ts',
 ]
 

@@ -5,14 +5,16 @@ import { fromNative } from '../errors.ts'
 import type { Formats } from '../grammar/formats.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
+import { machine, threadsFor } from '../machine/machine.ts'
+import { memoryGauge } from '../machine/memory-pressure.ts'
 import { kernelFolders, native } from '../native.ts'
 import { boolean, checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
 import { openTokenizer } from '../tokenizer/tokenizer.ts'
 import { bindWeights, CheckpointFiles } from './bind-weights.ts'
 import { cardBudget, type DeviceName, openDevice } from './device.ts'
 import { Engine } from './engine.ts'
+import { followMachine } from './follow-machine.ts'
 import { Llm } from './llm.ts'
-import { machine, threadsFor } from './machine.ts'
 import { type MemoryOptions, pageBytes, planMemory } from './plan-memory.ts'
 import { planSwap, type SwapSpaceOptions } from './plan-swap.ts'
 
@@ -30,6 +32,11 @@ export interface LoadOptions extends MemoryOptions {
    * faster than to compute them again. Default: off on the processor, a share of the free memory beside a card.
    */
   swap?: SwapSpaceOptions | false
+  /**
+   * Give memory of the KV cache back while the machine or the cgroup is short of it, and take it again later. Requests go
+   * on, fewer of them at once. Default true.
+   */
+  yieldMemory?: boolean
   /** Ends a download; load() rejects with KV_ABORTED. */
   signal?: AbortSignal
   /** Called while a model is being downloaded, and while its weights are copied to a card. */
@@ -38,7 +45,7 @@ export interface LoadOptions extends MemoryOptions {
 
 const OPTIONS = [
   ...['device', 'threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
-  ...['prefixCache', 'swap', 'signal', 'onProgress'],
+  ...['prefixCache', 'swap', 'yieldMemory', 'signal', 'onProgress'],
 ]
 
 /**
@@ -52,6 +59,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   checkOptions(options, OPTIONS)
   const signal = signalOf(options.signal)
   const prefixCache = boolean('prefixCache', options.prefixCache, true)
+  const yields = boolean('yieldMemory', options.yieldMemory, true)
   const host = machine()
   const { isa, cores } = native().info()
   const threads = integer('threads', options.threads, threadsFor(cores, host), { min: 1, max: 1024 })
@@ -108,8 +116,11 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       : native().createExecutor(parts)
     await turn()
     let formats: Promise<Formats> | undefined
+    const engine = new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache, swap })
+    const gauge = yields && !cuda ? memoryGauge() : undefined // a card keeps what it took
+    const unfollow = gauge ? followMachine(engine, pageBytes(config, memory.kv), gauge) : () => {}
     return new Llm({
-      engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache, swap }),
+      engine,
       codec,
       template,
       grammar: async (format) => {
@@ -137,6 +148,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         ...(template && { chat: template.format }),
       },
       release: () => {
+        unfollow()
         codec.close()
         files.close()
       },

@@ -1,11 +1,11 @@
 // How much of everything a model gets when the caller does not say: sized by the checkpoint and by what this process may
 // use of the machine, with the reasons in words.
 import { PAGE_TOKENS, pagesFor } from '../cache/block-allocator.ts'
+import { type Machine, machine } from '../machine/machine.ts'
 import { maxContext } from '../models/rope.ts'
 import { integer, oneOf } from '../sampling/check.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import type { ModelConfig } from '../weights/config.ts'
-import { type Machine, machine } from './machine.ts'
 
 export type KvFormat = 'kv8' | 'f16' | 'f32'
 
@@ -103,10 +103,9 @@ export function planMemory(
 
 // A quarter of what this process may ever use is a good neighbour's share; half of what is free now keeps it from being
 // stopped for want of memory.
-function kvBudget({ memory, available, memoryLimit, memoryUsed }: Machine): { budget: number; reason: string } {
+function kvBudget({ memory, available, memoryLimit }: Machine): { budget: number; reason: string } {
   const may = Math.min(memory, memoryLimit ?? memory)
-  const free = Math.min(available, memoryLimit === null ? available : memoryLimit - (memoryUsed ?? 0))
   const whose = memoryLimit !== null && memoryLimit < memory ? 'that the cgroup allows' : 'of the machine'
-  if (may / 4 <= free / 2) return { budget: may / 4, reason: `a quarter of the memory ${whose}` }
-  return { budget: Math.max(0, free / 2), reason: 'half of the memory that is available now' }
+  if (may / 4 <= available / 2) return { budget: may / 4, reason: `a quarter of the memory ${whose}` }
+  return { budget: available / 2, reason: 'half of the memory that is available now' }
 }

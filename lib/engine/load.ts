@@ -17,6 +17,8 @@ import { followMachine } from './follow-machine.ts'
 import { Llm } from './llm.ts'
 import { type MemoryOptions, pageBytes, planMemory } from './plan-memory.ts'
 import { planSwap, type SwapSpaceOptions } from './plan-swap.ts'
+import { checkedWeights, type WeightsOption } from './plan-weights.ts'
+import { smallerWeights } from './smaller-weights.ts'
 
 export interface LoadOptions extends MemoryOptions {
   /** 'cpu' (default), 'cuda', 'cuda:1' for the second card, or 'auto': a card when there is one that works. */
@@ -37,15 +39,20 @@ export interface LoadOptions extends MemoryOptions {
    * on, fewer of them at once. Default true.
    */
   yieldMemory?: boolean
-  /** Ends a download; load() rejects with KV_ABORTED. */
+  /**
+   * 'auto' (default): as the files have them, in 8 or 4 bits where that does not fit in memory. 'as-is', or a format as of
+   * `kvasir quantize`: q8_0, q4_k … Smaller weights are written to the cache once (docs/memory.md).
+   */
+  weights?: WeightsOption
+  /** Ends a download or the writing of smaller weights; load() rejects with KV_ABORTED. */
   signal?: AbortSignal
-  /** Called while a model is being downloaded, and while its weights are copied to a card. */
+  /** Called while a model is being downloaded, while smaller weights are written, and while its weights are copied to a card. */
   onProgress?: (progress: Progress) => void
 }
 
 const OPTIONS = [
   ...['device', 'threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
-  ...['prefixCache', 'swap', 'yieldMemory', 'signal', 'onProgress'],
+  ...['prefixCache', 'swap', 'yieldMemory', 'weights', 'signal', 'onProgress'],
 ]
 
 /**
@@ -60,6 +67,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const signal = signalOf(options.signal)
   const prefixCache = boolean('prefixCache', options.prefixCache, true)
   const yields = boolean('yieldMemory', options.yieldMemory, true)
+  const weightsOption = checkedWeights(options.weights)
   const host = machine()
   const { isa, cores } = native().info()
   const threads = integer('threads', options.threads, threadsFor(cores, host), { min: 1, max: 1024 })
@@ -70,12 +78,20 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const { resolveModel } = await part(import('../hub/resolve.ts'))
   const path = await resolveModel(spec, { signal, onProgress: options.onProgress })
   const { openCheckpoint } = await part(import('../weights/open.ts'))
-  const checkpoint = await openCheckpoint(path)
+  const { checkpoint, plan } = await smallerWeights(
+    await openCheckpoint(path),
+    weightsOption,
+    cuda ? cuda.freeMemory : host.available,
+    options,
+  )
   const { config } = checkpoint
   await turn()
   const files = new CheckpointFiles()
   try {
-    const memory = planMemory(config, options, host, cuda ? cardBudget(cuda, checkpoint) : undefined)
+    const memory = planMemory(config, options, host, {
+      card: cuda ? cardBudget(cuda, checkpoint) : undefined,
+      weightBytes: plan.bytes,
+    })
     const swap = planSwap(options.swap, {
       ...{ prefixCache, pageBytes: pageBytes(config, memory.kv), pages: memory.pages, host, card: cuda !== null },
     })
@@ -145,6 +161,8 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         kvBytes: memory.kvBytes,
         swapBytes: (swap?.pages ?? 0) * pageBytes(config, memory.kv),
         weightBytes: weights.bytes,
+        weights: plan.format ?? 'as-is',
+        why: { weights: plan.why, ...memory.why },
         ...(template && { chat: template.format }),
       },
       release: () => {

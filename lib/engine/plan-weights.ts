@@ -21,7 +21,8 @@ const SHARE = 0.85
 const WORTH = 0.9
 
 export function checkedWeights(option: unknown = 'auto'): WeightsOption {
-  const known = typeof option === 'string' && option !== 'f32' && (/^(auto|as-is)$/.test(option) || isWeightDtype(option))
+  const known =
+    typeof option === 'string' && option !== 'f32' && (/^(auto|as-is)$/.test(option) || isWeightDtype(option))
   if (known) return option as WeightsOption
   const formats = Object.keys(FORMATS).filter((name) => name !== 'f32')
   throw expected('weights', `'auto', 'as-is', or ${formats.join(', ')}`, option)
@@ -47,7 +48,9 @@ export function planWeights(checkpoint: Checkpoint, option: WeightsOption, avail
   const want = `${gb(bytes)} do not fit in the ${gb(room)} that weights may take of ${gb(available)}`
   if (fitting) return { ...fitting, why: want }
   const least = smaller.at(-1)
-  return least ? { ...least, why: `${want}, nor does this: what is missing is read again for every token` } : asIs(`${want}: what is missing is read again for every token`)
+  return least
+    ? { ...least, why: `${want}, nor does this: what is missing is read again for every token` }
+    : asIs(`${want}: what is missing is read again for every token`)
 }
 
 // The better of the two where its blocks of 256 fit the rows; other rows would fall back to 8 bits.

@@ -65,7 +65,10 @@ async function opened(path: string): Promise<Checkpoint | undefined> {
 }
 
 /** Names what is read to make the file: weights, and the configuration and the tokenizer beside them. */
-async function identity({ path, kind, tensors }: Checkpoint, format: WeightDtype): Promise<{ family: string; state: string }> {
+async function identity(
+  { path, kind, tensors }: Checkpoint,
+  format: WeightDtype,
+): Promise<{ family: string; state: string }> {
   const files = new Set([...tensors.values()].map(({ file }) => file))
   if (kind === 'safetensors') {
     const folder = (await stat(path)).isDirectory() ? path : dirname(path)
@@ -78,7 +81,10 @@ async function identity({ path, kind, tensors }: Checkpoint, format: WeightDtype
     }),
   )
   const source = await realpath(path)
-  const name = basename(path).replace(/\.(gguf|safetensors)$/, '').replace(/[^\w.-]/g, '_').slice(0, 60)
+  const name = basename(path)
+    .replace(/\.(gguf|safetensors)$/, '')
+    .replace(/[^\w.-]/g, '_')
+    .slice(0, 60)
   return { family: `${name}-${hash(source)}-${format}-`, state: hash(JSON.stringify([VERSION, states])) }
 }
 

@@ -68,15 +68,20 @@ export class GgufWriter {
     await this.pad()
   }
 
-  /** Gives the file its name. When it throws, discard() is left to do. */
+  /** Gives the file its name, or leaves nothing behind. */
   async finish(): Promise<void> {
-    if (this.next < this.tensors.length)
-      throw new KvasirError('KV_ARGUMENT', `${this.path}: ${this.next} of ${this.tensors.length} tensors were written`)
     try {
+      if (this.next < this.tensors.length)
+        throw new KvasirError(
+          'KV_ARGUMENT',
+          `${this.path}: ${this.next} of ${this.tensors.length} tensors were written`,
+        )
       await this.file.sync()
       await this.file.close()
       await rename(`${this.path}.part`, this.path)
     } catch (cause) {
+      await this.discard()
+      if (cause instanceof KvasirError) throw cause
       throw new KvasirError('KV_DISK', `cannot write ${this.path}: ${(cause as Error).message}`, { cause })
     }
   }

@@ -35,7 +35,15 @@ it('a smaller one holds fewer, within a quarter of it and half of what is availa
   expect(quarter.why.kv).toMatch(/^15 of 64 sequences at full context: a quarter of the memory of the machine$/)
   const busy = planMemory(model, {}, host({ memory: 8 * GB, available: GB }))
   expect(busy.pages).toBe(Math.floor(GB / 2 / page))
-  expect(busy.why.kv).toMatch(/half of the memory that is available now/)
+  expect(busy.why.kv).toMatch(/half of the available memory that the weights leave/)
+})
+
+it('leaves the weights in memory where they fit, and a tenth to the cache where they do not', () => {
+  const small = host({ memory: 8 * GB, available: 4 * GB })
+  const budget = (weightBytes: number) => planMemory(model, {}, small, { weightBytes }).pages
+  expect([0, 2.5, 3.5, 20].map((gb) => budget(gb * GB))).toEqual(
+    [2, 0.75, 0.4, 0.4].map((gb) => Math.floor((gb * GB) / page)),
+  )
 })
 
 it('a cgroup counts as the machine does, and takes from the context when it must', () => {

@@ -16,6 +16,9 @@ interface Summary {
   goodput: number
   pagesUsed: number
   pagesLive: number
+  saturatedUsed: number
+  saturatedHeld: number
+  saturatedKept: number
   preempted: number
   hits: number
   idealHits: number
@@ -81,6 +84,9 @@ main(async () => {
       ['goodput, of the best bound on sequences', percent(free.goodput / best), ''],
       ['prefix hits, of the possible', percent(shared.hits / shared.idealHits), ''],
       ['pages few: used', ...few.map((one) => percent(one.pagesUsed))],
+      ['  while somebody waits: held or kept', ...few.map((one) => percent(one.saturatedKept))],
+      ['  … held or promised to who runs', ...few.map((one) => percent(one.saturatedUsed))],
+      ['  … held by who runs', ...few.map((one) => percent(one.saturatedHeld))],
       ['  live tokens of them', ...few.map((one) => percent(one.pagesLive))],
       ['  requests that gave way', ...few.map((one) => percent(one.preempted))],
     ],
@@ -96,6 +102,9 @@ main(async () => {
       hits_share_of_ideal: shared.hits / shared.idealHits,
       live_share: qos.pagesLive,
       few_pages_used: few[0].pagesUsed,
+      few_pages_occupied: few[0].saturatedKept,
+      few_pages_promised: few[0].saturatedUsed,
+      few_pages_held: few[0].saturatedHeld,
       few_pages_live: few[0].pagesLive,
       few_pages_preempted: few[0].preempted,
       vllm_few_pages_preempted: few[1].preempted,

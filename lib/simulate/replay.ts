@@ -29,7 +29,13 @@ export interface ReplayOptions {
 }
 
 /** What happened to all requests, and to the device meanwhile. */
-export interface Replay {
+export interface Saturated {
+  saturatedUsed: number
+  saturatedHeld: number
+  saturatedKept: number
+}
+
+export interface Replay extends Saturated {
   sequences: SimulatedSequence[]
   /** Milliseconds of the virtual clock, and of the device at work. */
   elapsed: number
@@ -115,7 +121,7 @@ export function replay(requests: readonly TraceRequest[], options: ReplayOptions
   const sequences = requests.map((request, i) => new SimulatedSequence(request, i, draw(random(), mix), profile))
   const flight: Task[] = []
   let steps = 0 // of them
-  const usage = { samples: 0, used: 0, live: 0, peak: 0 }
+  const usage: Usage = { samples: 0, used: 0, live: 0, peak: 0, full: 0, usedFull: 0, heldFull: 0, keptFull: 0 }
   const result = { busy: 0, wanted: 0, steps: 0, refused: 0, computed: 0 }
   let open = 0 // requests that are there
   let next = 0
@@ -176,28 +182,52 @@ export function replay(requests: readonly TraceRequest[], options: ReplayOptions
     ...result,
     ...{ sequences, elapsed: now, preemptions: scheduler.room.preemptions },
     ...{ pagesUsed: usage.used / samples, pagesLive: usage.live / samples, pagesPeak: usage.peak },
+    ...saturated(usage),
     swapped: { out: swap?.stats().outPages ?? 0, in: swap?.stats().inPages ?? 0 },
     hitTokens: prefixes.stats().hitTokens,
     wallMs: performance.now() - began,
   }
 }
 
-function sample(
-  { capacity, running }: Scheduler<SimulatedSequence>,
-  usage: { samples: number; used: number; live: number; peak: number },
-): void {
+interface Usage {
+  samples: number
+  /** Sums over the samples: held or promised, of all pages, and live tokens in those that are held. */
+  used: number
+  live: number
+  peak: number
+  /** Samples in which somebody found no room, and sums over them. */
+  full: number
+  usedFull: number
+  heldFull: number
+  keptFull: number
+}
+
+function sample({ capacity, running, policy }: Scheduler<SimulatedSequence>, usage: Usage): void {
   const { blocks } = capacity
   const owned = blocks.pages - blocks.free
   let tokens = 0
   let pages = 0
+  let promised = 0
   for (const seq of running) {
     tokens += seq.computed
     pages += seq.blocks.count
+    promised += seq.promised
   }
   usage.samples++
   usage.used += owned / blocks.pages
   usage.live += pages > 0 ? tokens / (pages * PAGE_TOKENS) : 1
   usage.peak = Math.max(usage.peak, owned / blocks.pages)
+  if (policy.size === 0) return
+  usage.full++
+  usage.usedFull += owned / blocks.pages
+  usage.heldFull += (owned - promised) / blocks.pages
+  usage.keptFull += (owned - promised + blocks.cached) / blocks.pages
+}
+
+/** While somebody waited: pages held or promised, held, and held or kept by the prefix cache. */
+function saturated({ full, usedFull, heldFull, keptFull }: Usage): Saturated {
+  const mean = (sum: number) => (full > 0 ? sum / full : 0)
+  return { saturatedUsed: mean(usedFull), saturatedHeld: mean(heldFull), saturatedKept: mean(keptFull) }
 }
 
 const draw = (x: number, mix: readonly number[]): number => (x < mix[0]! ? 0 : x < mix[0]! + mix[1]! ? 1 : 2)

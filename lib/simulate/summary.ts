@@ -1,7 +1,7 @@
 // A replay in figures. A request is served as promised when its first token came within ttftMs and the others, on
 // average, every tpotMs; goodput counts those, a second.
 import { PRIORITIES, type Priority, type Targets } from '../scheduler/service.ts'
-import type { Replay, SimulatedSequence } from './replay.ts'
+import type { Replay, Saturated, SimulatedSequence } from './replay.ts'
 
 export interface ClassSummary {
   requests: number
@@ -12,7 +12,7 @@ export interface ClassSummary {
   tokensPerSecond: number
 }
 
-export interface Summary {
+export interface Summary extends Saturated {
   policy: string
   scale: number
   targets: Readonly<Record<Priority, Targets>>
@@ -70,6 +70,9 @@ export function summarize(of: Pick<Summary, 'policy' | 'scale' | 'idealHits' | '
     pagesUsed: replay.pagesUsed,
     pagesLive: replay.pagesLive,
     pagesPeak: replay.pagesPeak,
+    saturatedUsed: replay.saturatedUsed,
+    saturatedHeld: replay.saturatedHeld,
+    saturatedKept: replay.saturatedKept,
     preemptions: replay.preemptions,
     preempted: sequences.filter((seq) => seq.preemptions > 0).length / sequences.length,
     swappedOut: replay.swapped.out,

@@ -56,4 +56,36 @@ KV_INLINE int first_visible(const Attention& op, int position) {
   return op.window > 0 && position >= op.window ? position - op.window + 1 : 0;
 }
 
+// What the tokens of a tile see of the page at `page_position`.
+struct Sight {
+  const Attention& op;
+  const Tile& tile;
+  int page_position;
+  int from = 0, to = 0;  // the tokens that see some of it
+
+  KV_INLINE_MEMBER Sight(const Attention& attention, const Tile& whose, int page)
+      : op(attention), tile(whose), page_position(page), to(whose.tokens) {
+    while (from < to && begin(from) >= end(from)) ++from;
+    while (to > from && begin(to - 1) >= end(to - 1)) --to;
+  }
+  // Tokens of the page, begin ≤ … < end.
+  KV_INLINE_MEMBER int begin(int token) const {
+    const int first = first_visible(op, tile.position + token) - page_position;
+    return first > 0 ? first : 0;
+  }
+  KV_INLINE_MEMBER int end(int token) const {
+    const int past = tile.position + token + 1 - page_position;
+    return past < kPageTokens ? past : kPageTokens;
+  }
+  KV_INLINE_MEMBER bool everything() const { return begin(tile.tokens - 1) == 0 && end(0) == kPageTokens; }
+  KV_INLINE_MEMBER int first_row() const { return from * tile.heads; }
+  KV_INLINE_MEMBER int last_row() const { return to * tile.heads; }
+};
+
+KV_INLINE uint8_t* head_page_of(const Attention& op, const Tile& tile, int page_position) {
+  const StepSequences& step = op.sequences;
+  const int page = step.blocks[step.block_start[tile.sequence] + page_position / kPageTokens];
+  return op.kv.head_page(op.layer, page, tile.kv_head);
+}
+
 }  // namespace kvasir::cpu::KVASIR_ISA

@@ -131,8 +131,7 @@ KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_po
   for (int64_t i = bytes * third / 3 & ~63; i < bytes * (third + 1) / 3; i += 64) __builtin_prefetch(data + i, 0, 2);
 }
 
-// acc of rows [begin, end) over a page of 8 bits, whose tokens from `last` on weigh nothing. Weights of a row are
-// `row_step` apart, those of a token `token_step`.
+// acc of rows [begin, end) over a page of 8 bits, whose tokens from `last` on weigh nothing.
 static void weigh_bytes(const KvCache& kv, uint8_t* head_page, int padded, int begin, int end, int last, Buffers& at) {
   const int8_t* values = reinterpret_cast<const int8_t*>(kv.values(head_page));
   const WeightSteps steps = at.lanes ? WeightSteps{2, kMaxRows} : WeightSteps{kPageTokens, 1};
@@ -142,56 +141,50 @@ static void weigh_bytes(const KvCache& kv, uint8_t* head_page, int padded, int b
   });
 }
 
+// A page of 8 bits, for every token of a tile of many rows that sees some of it.
+static __attribute__((noinline)) void attend_lanes(const Attention& op, const Tile& tile, int page_position,
+                                                   Buffers& at) {
+  const KvCache& kv = op.kv;
+  const Sight sight(op, tile, page_position);
+  if (sight.from == sight.to) return;
+  uint8_t* head_page = head_page_of(op, tile, page_position);
+  prefetch_ahead(op, tile, page_position, 0);
+  Seen seen[kMaxRows / kLanes] = {};
+  if (sight.everything()) {
+    soften_page<kMaxRows / kLanes, false>(kv, head_page, seen, at);
+  } else {
+    alignas(64) int32_t begin[kMaxRows] = {}, end[kMaxRows] = {};
+    for (int r = 0; r < tile.tokens * tile.heads; ++r) {
+      begin[r] = sight.begin(r / tile.heads);
+      end[r] = sight.end(r / tile.heads);
+    }
+    for (int v = 0; v < kMaxRows / kLanes; ++v) seen[v] = {load(begin + v * kLanes), load(end + v * kLanes)};
+    soften_page<kMaxRows / kLanes, true>(kv, head_page, seen, at);
+  }
+  prefetch_ahead(op, tile, page_position, 1);
+  prefetch_ahead(op, tile, page_position, 2);
+  weigh_bytes(kv, head_page, padded_dim(op), sight.first_row(), sight.last_row(), sight.end(sight.to - 1), at);
+}
+
 // One page, for every token of the tile that sees some of it.
 static void attend_page(const Attention& op, const Tile& tile, int page_position, Buffers& at) {
   const KvCache& kv = op.kv;
   const int padded = padded_dim(op);
-  const auto begin_of = [&](int token) KV_LAMBDA {
-    const int begin = first_visible(op, tile.position + token) - page_position;
-    return begin > 0 ? begin : 0;
-  };
-  const auto end_of = [&](int token) KV_LAMBDA {
-    const int end = tile.position + token + 1 - page_position;
-    return end < kPageTokens ? end : kPageTokens;
-  };
-  int from = 0, to = tile.tokens;
-  while (from < to && begin_of(from) >= end_of(from)) ++from;
-  while (to > from && begin_of(to - 1) >= end_of(to - 1)) --to;
-  if (from == to) return;
-
-  const StepSequences& sequences = op.sequences;
-  const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
-  uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
+  const Sight sight(op, tile, page_position);
+  if (sight.from == sight.to) return;
+  uint8_t* head_page = head_page_of(op, tile, page_position);
   prefetch_ahead(op, tile, page_position, 0);
-  if (at.lanes) {
-    Seen seen[kMaxRows / kLanes];
-    alignas(64) int32_t begin[kMaxRows] = {}, end[kMaxRows] = {};
-    const bool masked = begin_of(tile.tokens - 1) > 0 || end_of(0) < kPageTokens;
-    if (masked) {
-      for (int r = 0; r < tile.tokens * tile.heads; ++r) {
-        begin[r] = begin_of(r / tile.heads);
-        end[r] = end_of(r / tile.heads);
-      }
-      for (int v = 0; v < kMaxRows / kLanes; ++v) seen[v] = {load(begin + v * kLanes), load(end + v * kLanes)};
-      soften_page<2, true>(kv, head_page, seen, at);
-    } else {
-      soften_page<2, false>(kv, head_page, seen, at);
-    }
-    prefetch_ahead(op, tile, page_position, 1);
-    prefetch_ahead(op, tile, page_position, 2);
-    return weigh_bytes(kv, head_page, padded, from * tile.heads, to * tile.heads, end_of(to - 1), at);
-  }
-  const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, (to - from) * tile.heads);
-  if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
-  score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);
+  const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, sight.last_row() - sight.first_row());
+  if (!quantised) load_page(kv, head_page, sight.end(sight.to - 1), widen, at);
+  score(kv, kv.keys(head_page), sight.first_row(), sight.last_row(), at);
 
   prefetch_ahead(op, tile, page_position, 1);
   // Calls some(row, begin, end, scales of the values) for every row that sees the page.
   const auto over_rows = [&](auto some) KV_LAMBDA {
     ValueScales scales = {};
-    for (int token = from; token < to; ++token) {
-      const int begin = begin_of(token), end = end_of(token);
-      const bool same = token > from && begin == begin_of(token - 1) && end == end_of(token - 1);
+    for (int token = sight.from; token < sight.to; ++token) {
+      const int begin = sight.begin(token), end = sight.end(token);
+      const bool same = token > sight.from && begin == sight.begin(token - 1) && end == sight.end(token - 1);
       if (quantised && !same) scales = value_scales_of(kv.value_scales(head_page), begin, end);
       for (int r = token * tile.heads; r < (token + 1) * tile.heads; ++r) some(r, begin, end, scales);
     }
@@ -204,7 +197,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
     at.top[r] = mask_scores(at.scores + r * kPageTokens, low_by, high_by, begin, end);
     at.weight_step[r] = scales.step;
   });
-  for (int r = from * tile.heads / kLanes * kLanes; r < to * tile.heads; r += kLanes) {
+  for (int r = sight.first_row() / kLanes * kLanes; r < sight.last_row(); r += kLanes) {
     soften(at.max + r, at.top + r, at.past + r);
     if (quantised) weight_steps(at.weight_step + r, at.top + r);
   }
@@ -219,12 +212,13 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
     }
   });
   prefetch_ahead(op, tile, page_position, 2);
-  if (quantised) return weigh_bytes(kv, head_page, padded, from * tile.heads, to * tile.heads, end_of(to - 1), at);
+  if (quantised)
+    return weigh_bytes(kv, head_page, padded, sight.first_row(), sight.last_row(), sight.end(sight.to - 1), at);
   // Tokens that see the same part of the page go together.
-  for (int token = from; token < to;) {
-    const int first = begin_of(token), last = end_of(token);
+  for (int token = sight.from; token < sight.to;) {
+    const int first = sight.begin(token), last = sight.end(token);
     int after = token + 1;
-    while (after < to && begin_of(after) == first && end_of(after) == last) ++after;
+    while (after < sight.to && sight.begin(after) == first && sight.end(after) == last) ++after;
     weigh_page(kv, head_page, widen, token * tile.heads, after * tile.heads, first, last, at);
     token = after;
   }
@@ -240,7 +234,8 @@ static void attend_split(const Attention& op, const Tile& tile, int split, Buffe
   const int last = tile.position + tile.tokens;
   const int begin = seen > split * kSplitTokens ? seen : split * kSplitTokens;
   const int end = last < (split + 1) * kSplitTokens ? last : (split + 1) * kSplitTokens;
-  for (int page = begin; page < end; page += kPageTokens) attend_page(op, tile, page, at);
+  for (int page = begin; page < end; page += kPageTokens)
+    at.lanes ? attend_lanes(op, tile, page, at) : attend_page(op, tile, page, at);
   if (at.lanes) {
     alignas(64) float sum[kMaxRows];
     for (int r = 0; r < rows; r += kLanes) store(sum + r, add_sums(at.sums + r));

@@ -32,6 +32,19 @@ struct PagedAttention {
   bool decodes = true, prefills = false;  // which of them the step needs
 };
 
+// Where a split of the context of a token and head leaves its part.
+KV_HOST_DEVICE inline float* attention_part(const PagedAttention& paged, int token, int head, int split) {
+  const int64_t index = (int64_t{token} * paged.op.heads + head) * paged.splits + split;
+  return paged.op.workspace + index * attention_part_floats(paged.op.kv.head_dim);
+}
+
+// attention over f16 pages on a card that has wgmma: with the cache as one matrix [pages · layers · kv_heads · 2 · 32, head_dim],
+// the keys of a head's page and then its values, in boxes of a page by 64 dimensions.
+struct TensorAttention {
+  PagedAttention paged;  // first: attention_merge takes it alone
+  TensorMap pool;
+};
+
 // How the slot of a sequence samples: SamplerParams of native/ops/sample.h, with device pointers. Written when it opens.
 struct SamplerSlot {
   float temperature = 0;
@@ -108,6 +121,7 @@ struct DeviceFacts {
   int32_t compute_capability = 80;  // 10 · major + minor
   int32_t shared_bytes = 99 << 10;  // that a block may ask for
   bool wgmma = false;               // compute capability 9.0, and there are kernels for it
+  bool wgmma_attention = false;     // the same for attention over f16 pages, whose bits are not those of other cards
 };
 
 Launches plan(const Embed&, const DeviceFacts&);
@@ -118,6 +132,7 @@ Launches plan(const TensorLinear&, const DeviceFacts&);
 Launches plan(const RopeTable&, const DeviceFacts&);
 Launches plan(const RopeKv&, const DeviceFacts&);
 Launches plan(const PagedAttention&, const DeviceFacts&);
+Launches plan(const TensorAttention&, const DeviceFacts&);
 Launches plan(const SwiGlu&, const DeviceFacts&);
 Launches plan(const Add&, const DeviceFacts&);
 Launches plan(const DeviceSample&, const DeviceFacts&);
@@ -144,5 +159,14 @@ struct StepExtent {
   int32_t context = 0;
 };
 PagedAttention plan_attention(const Attention& op, const StepExtent& extent, const DeviceFacts& device);
+
+// Whether attention goes as TensorAttention: by the model alone, never by the step.
+bool uses_wgmma(const Attention& op, const DeviceFacts& device);
+template <typename Encode>
+TensorAttention with_pages(const PagedAttention& paged, const Encode& encode) {
+  const KvCache& kv = paged.op.kv;
+  return {paged, encode(Boxes{kv.base, 1, kv.row_bytes(), int64_t{kv.pages} * kv.layers * kv.kv_heads * 2 * kPageTokens,
+                              kv.row_bytes(), 128, kPageTokens, Swizzle::bytes128})};
+}
 
 }  // namespace kvasir::cuda

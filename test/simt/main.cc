@@ -120,12 +120,14 @@ int main(int count, char** words) {
     simt_test::run_linear(seed);
   else if (what == "attention")
     simt_test::run_attention(seed);
+  else if (what == "tensor")
+    simt_test::run_tensor_attention(seed);
   else if (what == "sample")
     simt_test::run_sample(seed);
   else
     return std::fputs(
-               "usage: simt_check planted|probes|instructions|kernels|lint|rowwise|linear|attention|sample [SEED "
-               "[all]]\n",
+               "usage: simt_check planted|probes|instructions|kernels|lint|rowwise|linear|attention|tensor|sample "
+               "[SEED [all]]\n",
                stderr),
            2;
 }

@@ -46,15 +46,18 @@ std::vector<std::shared_ptr<const Program>> checked(std::vector<std::shared_ptr<
 
 // KVASIR_CUDA_WGMMA=0: without the kernels for compute capability 9.0 alone.
 DeviceFacts facts_of(const driver::ContextPtr& context, driver::Kernels& kernels, driver::Stream& stream,
-                     const Weights& weights) {
+                     const Weights& weights, const KvCache& kv) {
   const driver::CardFacts& card = context->card();
   const char* wgmma = std::getenv("KVASIR_CUDA_WGMMA");
-  const bool wanted = !wgmma || std::strcmp(wgmma, "0") != 0;
+  const bool wanted = (!wgmma || std::strcmp(wgmma, "0") != 0) && card.compute_capability == 90;
+  const bool has_heads = kv.dtype == Dtype::f16 && (kv.head_dim == 64 || kv.head_dim == 128);
   return {.multiprocessors = card.multiprocessors,
           .compute_capability = card.compute_capability,
           .shared_bytes = card.shared_bytes,
-          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_128") &&
-                   wgmma_agrees(context, kernels, stream, weights.list)};
+          .wgmma = wanted && kernels.has("linear_q8_0_wgmma_128") &&
+                   wgmma_agrees(context, kernels, stream, weights.list),
+          .wgmma_attention = wanted && has_heads && kernels.has("attention_wgmma_128") &&
+                             wgmma_attention_agrees(context, kernels, stream, kv)};
 }
 
 }  // namespace
@@ -66,7 +69,7 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
       context_(card.context),
       kernels_(context_, card.kernel_folders),
       stream_(context_),
-      facts_(facts_of(context_, kernels_, stream_, weights)),
+      facts_(facts_of(context_, kernels_, stream_, weights, options.kv)),
       weights_(context_, weights, *programs_[0], options.threads, card.progress),
       limits_(limits_of(programs_, options)),
       arrays_(limits_),

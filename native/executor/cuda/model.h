@@ -67,7 +67,7 @@ class CardModel {
   int64_t kv_bytes() const { return kv_.bytes(); }
   int64_t graphs() const { return static_cast<int64_t>(graphs_.size()); }
   int64_t replays() const { return replays_; }
-  bool wgmma() const { return facts_.wgmma; }
+  bool wgmma() const { return facts_.wgmma || facts_.wgmma_attention; }
 
  private:
   void queue_copies();

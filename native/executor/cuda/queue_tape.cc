@@ -17,7 +17,11 @@ struct OnStream {
     if (!uses_wgmma(op, card.facts)) return queue_op(op, card);
     queue_op(with_boxes(op, [this](const Boxes& boxes) { return card.context.encode(boxes); }), card);
   }
-  void operator()(const Attention& op) const { queue_op(plan_attention(op, extent, card.facts), card); }
+  void operator()(const Attention& op) const {
+    const PagedAttention paged = plan_attention(op, extent, card.facts);
+    if (!uses_wgmma(op, card.facts)) return queue_op(paged, card);
+    queue_op(with_pages(paged, [this](const Boxes& boxes) { return card.context.encode(boxes); }), card);
+  }
   void operator()(const GatedLinear& op) const {
     queue_op(op.both, card);
     queue_op(SwiGlu{.x = op.both.y, .y = op.y}, card);

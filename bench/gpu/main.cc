@@ -53,7 +53,7 @@ int run(const char* program, const std::string& vectors, bool small) {
   int64_t different = 0;
   for (const Line& line : lines) {
     const double seconds = std::max(line.milliseconds, 1e-9) * 1e-3;
-    const double floor = std::max(line.bytes / bandwidth, rate > 0 ? line.ops / rate : 0);
+    const double floor = std::max(line.bytes / bandwidth, rate > 0 ? line.ops / (rate * line.rate) : 0);
     std::printf("%-40s %10.1f %9.0f %9.1f %8.1f %10lld\n", line.name.c_str(), seconds * 1e6,
                 line.bytes / seconds * 1e-9, line.ops / seconds * 1e-12, 100 * floor / seconds,
                 static_cast<long long>(line.different));

@@ -139,11 +139,10 @@ bool uses_wgmma(const Attention& op, const DeviceFacts& device) {
 PagedAttention plan_attention(const Attention& op, const StepExtent& extent, const DeviceFacts& device) {
   PagedAttention paged{.op = op};
   const KvCache& kv = op.kv;
-  const bool tiles =
-      uses_wgmma(op, device) ||
-      (kv.dtype == Dtype::kv8 && kv.head_dim % 16 == 0 && kv.head_dim <= kMostPrefillDim &&
-       op.heads / kv.kv_heads <= kPrefillRows &&
-       prefill_shared_bytes(prefill_dim(kv.head_dim)) <= static_cast<uint32_t>(device.shared_bytes));
+  const bool tiles = uses_wgmma(op, device) ||
+                     (kv.dtype == Dtype::kv8 && kv.head_dim % 16 == 0 && kv.head_dim <= kMostPrefillDim &&
+                      op.heads / kv.kv_heads <= kPrefillRows &&
+                      prefill_shared_bytes(prefill_dim(kv.head_dim)) <= static_cast<uint32_t>(device.shared_bytes));
   paged.decode_tokens = tiles ? kDecodeTokens : INT32_MAX;
   paged.decodes = extent.fewest_tokens <= paged.decode_tokens;
   paged.prefills = extent.most_tokens > paged.decode_tokens;

@@ -46,7 +46,9 @@ constexpr int32_t kDecodeWarps = 8;  // query heads of one KV head that share a 
 constexpr uint32_t kDecodeSharedBytes = (256 + 32) * sizeof(float);
 // A split's part of one token and head in the workspace: maximum and sum, padding, and from kPartHeader on the weighted values.
 constexpr int32_t kPartHeader = 16;
-KV_HOST_DEVICE constexpr int64_t attention_part_floats(int64_t head_dim) { return kPartHeader + (head_dim + 15) / 16 * 16; }
+KV_HOST_DEVICE constexpr int64_t attention_part_floats(int64_t head_dim) {
+  return kPartHeader + (head_dim + 15) / 16 * 16;
+}
 
 // Attention of many tokens: rows (heads of tokens) of a block, pages in flight, and the layout of shared memory.
 constexpr int32_t kPrefillRows = 64, kPrefillStages = 3;

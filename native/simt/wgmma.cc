@@ -55,8 +55,7 @@ template <typename Element>
 void read_rows(const Machine& machine, uint64_t matrix, int rows, Element* to) {
   for (int row = 0; row < rows; ++row)
     for (int chunk = 0; chunk < 2; ++chunk)
-      read_chunk(machine, place(matrix, row, chunk),
-                 reinterpret_cast<unsigned char*>(to) + row * kBytes + chunk * 16);
+      read_chunk(machine, place(matrix, row, chunk), reinterpret_cast<unsigned char*>(to) + row * kBytes + chunk * 16);
 }
 
 // [K, N] in shared memory → [N, K].

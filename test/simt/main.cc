@@ -105,7 +105,8 @@ int main(int count, char** words) {
   if (what == "planted")
     run_planted(simt_test::kPlanted, simt_test::kPlantedCount, seed),
         run_planted(simt_test::kPlantedPipelines, simt_test::kPlantedPipelineCount, seed),
-        run_planted(simt_test::kPlantedHopper, simt_test::kPlantedHopperCount, seed);
+        run_planted(simt_test::kPlantedHopper, simt_test::kPlantedHopperCount, seed),
+        run_planted(simt_test::kPlantedAcross, simt_test::kPlantedAcrossCount, seed);
   else if (what == "probes")
     run_probes();
   else if (what == "instructions")

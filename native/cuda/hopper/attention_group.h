@@ -96,10 +96,10 @@ struct AttentionGroup {
     wgmma_fence();
 #pragma unroll
     for (int k = 0; k < kBlock / 16; ++k)
-      wgmma_f16<true>(acc, weights[k],
-                      matrix_across(block + BlockRoom<D>::kValues + k * 16 * 128, Swizzle::bytes128,
-                                    BlockRoom<D>::kPart, 1024),
-                      true);
+      wgmma_f16<true>(
+          acc, weights[k],
+          matrix_across(block + BlockRoom<D>::kValues + k * 16 * 128, Swizzle::bytes128, BlockRoom<D>::kPart, 1024),
+          true);
     wgmma_commit();
     wgmma_wait<0>();
     keep_behind(acc);

@@ -55,7 +55,8 @@ struct Tile {
       const int s = sequences.of_token[begin], end = min(last, sequences.start[s + 1]);
       const int offset = sequences.position[s] - sequences.start[s];
       const bool few = sequences.start[s + 1] - sequences.start[s] <= paged.decode_tokens;
-      Stretch stretch{s, begin, end, offset, first_visible(op, begin + offset) / kBlock, (end - 1 + offset) / kBlock + 1};
+      Stretch stretch{
+          s, begin, end, offset, first_visible(op, begin + offset) / kBlock, (end - 1 + offset) / kBlock + 1};
       if (takes_apart()) {
         const int split = static_cast<int>(blockIdx.x) * kSplitBlocks;
         stretch.from = max(stretch.from, split);
@@ -85,8 +86,8 @@ struct Tile {
                           ? ((blocks[at] * kv.layers + op.layer) * kv.kv_heads + kv_head) * 2 * kPageTokens +
                                 of_values * kPageTokens
                           : kNowhere;
-      load_box(stage + of_values * Room::kValues + part * Room::kPart + page * kPageTokens * 128, &pool, part * 128, row,
-               full);
+      load_box(stage + of_values * Room::kValues + part * Room::kPart + page * kPageTokens * 128, &pool, part * 128,
+               row, full);
     }
   }
 
@@ -231,14 +232,14 @@ struct Tile {
 
 }  // namespace
 
-#define KVASIR_ATTENTION(D)                                               \
-  extern "C" __global__ void __launch_bounds__(384, 1)                    \
-      attention_wgmma_##D(const __grid_constant__ TensorAttention arg) {  \
-    Tile<D, 2>(arg).run();                                                \
-  }                                                                       \
-  extern "C" __global__ void __launch_bounds__(256, 2)                    \
+#define KVASIR_ATTENTION(D)                                                  \
+  extern "C" __global__ void __launch_bounds__(384, 1)                       \
+      attention_wgmma_##D(const __grid_constant__ TensorAttention arg) {     \
+    Tile<D, 2>(arg).run();                                                   \
+  }                                                                          \
+  extern "C" __global__ void __launch_bounds__(256, 2)                       \
       attention_few_wgmma_##D(const __grid_constant__ TensorAttention arg) { \
-    Tile<D, 1>(arg).run();                                                \
+    Tile<D, 1>(arg).run();                                                   \
   }
 KVASIR_ATTENTION(64)
 KVASIR_ATTENTION(128)

@@ -51,13 +51,13 @@ DeviceFacts facts_of(const driver::ContextPtr& context, driver::Kernels& kernels
   const char* wgmma = std::getenv("KVASIR_CUDA_WGMMA");
   const bool wanted = (!wgmma || std::strcmp(wgmma, "0") != 0) && card.compute_capability == 90;
   const bool has_heads = kv.dtype == Dtype::f16 && (kv.head_dim == 64 || kv.head_dim == 128);
-  return {.multiprocessors = card.multiprocessors,
-          .compute_capability = card.compute_capability,
-          .shared_bytes = card.shared_bytes,
-          .wgmma = wanted && kernels.has("linear_q8_0_wgmma_128") &&
-                   wgmma_agrees(context, kernels, stream, weights.list),
-          .wgmma_attention = wanted && has_heads && kernels.has("attention_wgmma_128") &&
-                             wgmma_attention_agrees(context, kernels, stream, kv)};
+  return {
+      .multiprocessors = card.multiprocessors,
+      .compute_capability = card.compute_capability,
+      .shared_bytes = card.shared_bytes,
+      .wgmma = wanted && kernels.has("linear_q8_0_wgmma_128") && wgmma_agrees(context, kernels, stream, weights.list),
+      .wgmma_attention = wanted && has_heads && kernels.has("attention_wgmma_128") &&
+                         wgmma_attention_agrees(context, kernels, stream, kv)};
 }
 
 }  // namespace

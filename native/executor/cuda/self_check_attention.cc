@@ -11,7 +11,8 @@ namespace kvasir::cuda {
 namespace {
 
 // A tile that ends in the middle, a ring of blocks that comes round, two splits and the end of a page.
-constexpr int32_t kTokens = 45, kPosition = 290, kHeads = 4, kPages = (kPosition + kTokens + kPageTokens - 1) / kPageTokens;
+constexpr int32_t kTokens = 45, kPosition = 290, kHeads = 4,
+                  kPages = (kPosition + kTokens + kPageTokens - 1) / kPageTokens;
 constexpr float kRounding = 2e-3f;  // of f16, relative to values of about 1
 
 }  // namespace

@@ -79,8 +79,8 @@ Line one(Card& card, Dtype dtype, const Shape& shape) {
   const cuda::StepExtent extent{shape.tokens, shape.tokens, context};
   Line line;
   const bool wgmma = cuda::uses_wgmma(device, card.facts());
-  line.name = text(wgmma ? "attention by wgmma " : "attention ", dtype == Dtype::kv8 ? "kv8 " : "f16 ",
-                   shape.sequences, " x ", shape.tokens, " after ", shape.past);
+  line.name = text(wgmma ? "attention by wgmma " : "attention ", dtype == Dtype::kv8 ? "kv8 " : "f16 ", shape.sequences,
+                   " x ", shape.tokens, " after ", shape.past);
   line.milliseconds = card.milliseconds(std::vector{cuda::plan_attention(device, extent, card.facts())});
   const std::vector<uint8_t> found = card.get(y_there.data(), expected.size);
   line.different = wgmma ? far_values(found, expected.get(), T, y_stride, int64_t{kHeads} * kHeadDim)

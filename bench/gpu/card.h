@@ -33,7 +33,7 @@ class Card {
   cuda::TensorMap encode(const cuda::Boxes& boxes) const { return context_->encode(boxes); }
 
   // Whether ops may go by wgmma, where the card has it.
-  void use_wgmma(bool use) { facts_.wgmma = facts_.wgmma_attention = use && has_wgmma_; }
+  void use_wgmma(bool use) { facts_.wgmma = facts_.wgmma_attention = facts_.wgmma_half = use && has_wgmma_; }
   bool has_wgmma() const { return has_wgmma_; }
   bool small() const { return small_; }
   // So much time has gone that what is left is left out.
@@ -56,6 +56,7 @@ class Card {
   driver::ContextPtr context_;
   driver::Kernels kernels_;
   driver::Stream stream_;
+  driver::DeviceMemory rounded_;  // for linear with 16-bit weights
   bool small_, has_wgmma_;
   cuda::DeviceFacts facts_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
@@ -64,7 +65,8 @@ class Card {
 // One line of the table.
 struct Line {
   std::string name;
-  int64_t different = 0;  // bytes that are not the processor's; by tensor cores in 16 bits: values that are far from its
+  int64_t different =
+      0;  // bytes that are not the processor's; by tensor cores in 16 bits: values that are far from its
   double milliseconds = 0;
   double bytes = 0;  // that it must move at least
   double ops = 0;    // multiplications and additions

@@ -129,6 +129,37 @@ Launches plan(const TensorLinear& arg, const DeviceFacts& device) {
   });
 }
 
+Launches plan(const RoundRows& op, const DeviceFacts&) { return one("round_rows", {rows_of(op.x)}, kRowThreads, 16); }
+
+bool uses_wgmma_half(const Linear& op, const DeviceFacts& device) {
+  const Dtype dtype = op.segment[0].w.dtype;
+  if (!device.wgmma_half || (dtype != Dtype::f16 && dtype != Dtype::bf16) || op.x.dim % 8 != 0) return false;
+  for (int s = 0; s < op.segments; ++s) {
+    const Weight& w = op.segment[s].w;
+    if (w.dtype != dtype || reinterpret_cast<uint64_t>(w.data) % 16 != 0) return false;
+  }
+  return true;
+}
+
+// Where the large tiles make a block for every multiprocessor.
+bool wgmma_half_large(const Linear& op, const DeviceFacts& device) {
+  int64_t blocks = 0;
+  for (int s = 0; s < op.segments; ++s) blocks += up(op.segment[s].w.rows, kLargeHalfTile.outputs);
+  return op.x.rows > kSmallHalfTile.tokens && blocks * up(op.x.rows, kLargeHalfTile.tokens) >= device.multiprocessors;
+}
+
+Launches plan(const TensorHalfLinear& arg, const DeviceFacts& device) {
+  const Linear& op = arg.op;
+  const bool large = wgmma_half_large(op, device), f16 = op.segment[0].w.dtype == Dtype::f16;
+  const HalfTile tile = large ? kLargeHalfTile : kSmallHalfTile;
+  uint32_t blocks = 0;
+  for (int s = 0; s < op.segments; ++s) blocks += up(op.segment[s].w.rows, tile.outputs);
+  const char* kernel = f16     ? large ? "linear_f16_wgmma_256" : "linear_f16_wgmma_64"
+                       : large ? "linear_bf16_wgmma_256"
+                               : "linear_bf16_wgmma_64";
+  return one(kernel, {blocks, up(op.x.rows, tile.tokens)}, half_threads(tile), half_shared_bytes(tile));
+}
+
 bool uses_wgmma(const Attention& op, const DeviceFacts& device) {
   const KvCache& kv = op.kv;
   const int64_t rows = int64_t{kv.pages} * kv.layers * kv.kv_heads * 2 * kPageTokens;

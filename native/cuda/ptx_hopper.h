@@ -113,6 +113,27 @@ __device__ __forceinline__ void wgmma_bf16(float (&d)[32], uint64_t a, uint64_t 
       : "l"(a), "l"(b), "r"(int{adds}));
 }
 
+__device__ __forceinline__ void wgmma_bf16(float (&d)[64], uint64_t a, uint64_t b, bool adds) {
+  asm volatile(
+      "{ .reg .pred adds; setp.ne.b32 adds, %66, 0; wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" KVASIR_64
+      "}, %64, %65, adds, 1, 1, 0, 0; }"
+      : KVASIR_64_OF("+f", d)
+      : "l"(a), "l"(b), "r"(int{adds}));
+}
+__device__ __forceinline__ void wgmma_f16(float (&d)[32], uint64_t a, uint64_t b, bool adds) {
+  asm volatile(
+      "{ .reg .pred adds; setp.ne.b32 adds, %34, 0; wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {" KVASIR_32
+      "}, %32, %33, adds, 1, 1, 0, 0; }"
+      : KVASIR_32_OF("+f", d)
+      : "l"(a), "l"(b), "r"(int{adds}));
+}
+__device__ __forceinline__ void wgmma_f16(float (&d)[64], uint64_t a, uint64_t b, bool adds) {
+  asm volatile(
+      "{ .reg .pred adds; setp.ne.b32 adds, %66, 0; wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {" KVASIR_64
+      "}, %64, %65, adds, 1, 1, 0, 0; }"
+      : KVASIR_64_OF("+f", d)
+      : "l"(a), "l"(b), "r"(int{adds}));
+}
 // a in registers. `across`: b is a matrix [K, N], as matrix_across says.
 template <bool across>
 __device__ __forceinline__ void wgmma_f16(float (&d)[32], const uint32_t* a, uint64_t b, bool adds) {
@@ -178,8 +199,13 @@ void wgmma_s8(int32_t (&d)[count], uint64_t a, uint64_t b, bool adds) {
 inline void wgmma_bf16(float (&d)[32], const uint32_t* a, uint64_t b, bool adds) {
   simt::wgmma({simt::WgmmaKind::bf16, 64, adds, a, 0, b}, d);
 }
-inline void wgmma_bf16(float (&d)[32], uint64_t a, uint64_t b, bool adds) {
-  simt::wgmma({simt::WgmmaKind::bf16, 64, adds, nullptr, a, b}, d);
+template <int count>
+void wgmma_bf16(float (&d)[count], uint64_t a, uint64_t b, bool adds) {
+  simt::wgmma({simt::WgmmaKind::bf16, count * 2, adds, nullptr, a, b}, d);
+}
+template <int count>
+void wgmma_f16(float (&d)[count], uint64_t a, uint64_t b, bool adds) {
+  simt::wgmma({simt::WgmmaKind::f16, count * 2, adds, nullptr, a, b}, d);
 }
 template <bool across, int count>
 void wgmma_f16(float (&d)[count], const uint32_t* a, uint64_t b, bool adds) {

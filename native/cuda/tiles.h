@@ -41,6 +41,15 @@ KV_HOST_DEVICE constexpr uint32_t float_tokens(int32_t rows) {
 }
 KV_HOST_DEVICE constexpr uint32_t float_panels(int32_t rows) { return kFloatThreads / 16 / float_tokens(rows); }
 
+// A block of linear by wgmma with 16-bit weights: warpgroups that multiply, outputs, tokens, stages of 64 columns.
+struct HalfTile {
+  int32_t groups, outputs, tokens, stages;
+};
+constexpr HalfTile kSmallHalfTile = {1, 64, 64, 6}, kLargeHalfTile = {2, 256, 128, 4};
+KV_HOST_DEVICE constexpr uint32_t half_stage_bytes(HalfTile tile) { return (tile.outputs + tile.tokens) * 128; }
+KV_HOST_DEVICE constexpr uint32_t half_threads(HalfTile tile) { return tile.groups * 128 + 128; }
+constexpr uint32_t half_shared_bytes(HalfTile tile) { return tile.stages * (half_stage_bytes(tile) + 16); }
+
 constexpr int32_t kDecodeWarps = 8;  // query heads of one KV head that share a block
 // The query and the weights of a page, of one warp.
 constexpr uint32_t kDecodeSharedBytes = (256 + 32) * sizeof(float);

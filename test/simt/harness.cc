@@ -72,6 +72,7 @@ void run_lint() {
   lint_linear();
   lint_attention();
   lint_tensor_attention();
+  lint_tensor_linear();
 }
 
 void print_kernels() {

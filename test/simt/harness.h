@@ -109,11 +109,13 @@ void run_attention(uint64_t seed);
 void run_sample(uint64_t seed);
 // Those that sum in an order of their own, in tensor cores.
 void run_tensor_attention(uint64_t seed);
+void run_tensor_linear(uint64_t seed);
 // Shapes of real models, for what they ask of a card.
 void run_lint();
 void lint_linear();
 void lint_attention();
 void lint_tensor_attention();
+void lint_tensor_linear();
 
 template <typename Op>
 void run_on_cpu(void (*cpu::KernelTable::*kernel)(const Op&, const Worker&), const Op& op) {

@@ -122,7 +122,7 @@ int main(int count, char** words) {
   else if (what == "attention")
     simt_test::run_attention(seed);
   else if (what == "tensor")
-    simt_test::run_tensor_attention(seed);
+    simt_test::run_tensor_attention(seed), simt_test::run_tensor_linear(seed);
   else if (what == "sample")
     simt_test::run_sample(seed);
   else

@@ -16,4 +16,7 @@ bool wgmma_agrees(const driver::ContextPtr& context, driver::Kernels& kernels, d
 bool wgmma_attention_agrees(const driver::ContextPtr& context, driver::Kernels& kernels, driver::Stream& stream,
                             const KvCache& like);
 
+// The same for linear with f16 and bf16 weights: near the other kernel's, and one row alone as in large tiles.
+bool wgmma_half_agrees(const driver::ContextPtr& context, driver::Kernels& kernels, driver::Stream& stream);
+
 }  // namespace kvasir::cuda

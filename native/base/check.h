@@ -14,6 +14,17 @@ class Error : public std::runtime_error {
   const char* code;
 };
 
+// The exception that is being handled.
+inline Error error_now() {
+  try {
+    throw;
+  } catch (const Error& known) {
+    return known;
+  } catch (const std::exception& other) {
+    return Error("KV_NATIVE", other.what());
+  }
+}
+
 template <typename... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;

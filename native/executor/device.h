@@ -41,13 +41,11 @@ class Device {
   virtual void submit(std::vector<int32_t> words, Done done) = 0;
 
   // The memory of these pages of the KV cache goes back to the system, after what is queued. A card keeps all that it took.
-  virtual void release(std::vector<int32_t>) {}
+  virtual void release(std::vector<int32_t> pages) = 0;
 
   // Copies pages out of the KV cache or back into it (swap_space.h), after what was queued before and before what comes
   // then. After one that failed all fail. Throws KV_UNSUPPORTED where there is no room for it.
-  virtual void swap(std::vector<int32_t>, Swapped) {
-    throw Error("KV_UNSUPPORTED", "swap: this device has no room for it");
-  }
+  virtual void swap(std::vector<int32_t> copies, Swapped done) = 0;
 
   // Makes one more program for the steps to come; returns its number. Throws KV_NATIVE when it does not fit the others.
   virtual int add_program(std::shared_ptr<const Program> program) = 0;

@@ -19,16 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kSwapAlone = int64_t{4} << 20;  // bytes that one thread copies sooner than all
 
-Error error_now() {
-  try {
-    throw;
-  } catch (const Error& known) {
-    return known;
-  } catch (const std::exception& other) {
-    return Error("KV_NATIVE", other.what());
-  }
-}
-
 std::vector<int32_t> result_words(const StepBuffers& step, const Program& program,
                                   const std::vector<SequenceSlot>& slots) {
   std::vector<int32_t> words;
@@ -44,7 +34,8 @@ std::vector<int32_t> result_words(const StepBuffers& step, const Program& progra
 
 Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights> weights,
                    std::vector<std::shared_ptr<const Program>> programs)
-    : options_(options),
+    : QueuedDevice({options.slots, options.kv.pages, options.swap.pages}),
+      options_(options),
       weights_(std::move(weights)),
       kernels_(kernels_or_throw()),
       kv_(options.kv),
@@ -64,46 +55,6 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   }
 }
 
-void Executor::push(Job job) {
-  std::lock_guard lock(mutex_);
-  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  queue_.push_back(std::move(job));
-  changed_.notify_one();
-}
-
-void Executor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
-  KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
-  Job job;
-  job.slot = slot;
-  job.params = std::move(params);
-  job.prompt = std::move(prompt);
-  push(std::move(job));
-}
-
-void Executor::release(std::vector<int32_t> pages) {
-  for (const int32_t page : pages)
-    KV_CHECK(page >= 0 && page < kv_.pages, "KV_NATIVE", "release: page ", page, " of ", kv_.pages);
-  if (pages.empty()) return;
-  Job job;
-  job.pages = std::move(pages);
-  push(std::move(job));
-}
-
-void Executor::submit(std::vector<int32_t> words, Done done) {
-  Job job;
-  job.words = std::move(words);
-  job.done = std::move(done);
-  push(std::move(job));
-}
-
-void Executor::swap(std::vector<int32_t> copies, Swapped done) {
-  check_swap(copies, kv_.pages, options_.swap.pages);
-  Job job;
-  job.words = std::move(copies);
-  job.swapped = std::move(done);
-  push(std::move(job));
-}
-
 int Executor::add_program(std::shared_ptr<const Program> program) {
   check_bindings(*program, *weights_, kv_);
   std::lock_guard lock(mutex_);
@@ -116,25 +67,15 @@ int Executor::add_program(std::shared_ptr<const Program> program) {
 }
 
 void Executor::stop() {
-  std::deque<Job> dropped;
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    dropped.swap(queue_);
-  }
-  changed_.notify_one();
+  std::deque<Job> dropped = close();
   if (thread_.joinable()) thread_.join();
   background_.stop();
   team_.reset();
-  for (Job& job : dropped) {
-    if (job.done) job.done({}, Error("KV_DISPOSED", "the executor was disposed before this step ran"));
-    if (job.swapped) job.swapped(0, Error("KV_DISPOSED", "the executor was disposed before this swap ran"));
-  }
+  fail(dropped);
 }
 
 ExecutorStats Executor::stats() const {
-  std::lock_guard lock(mutex_);
-  ExecutorStats stats = stats_;
+  ExecutorStats stats = QueuedDevice::stats();
   stats.format_path = background_.timings().path.summary();
   stats.format_beside = background_.timings().beside.summary();
   return stats;
@@ -144,50 +85,44 @@ void Executor::serve() {
   if (options_.background) lower_priority();
   std::unique_lock lock(mutex_);
   while (true) {
-    if (outcome_ && queue_.empty()) {
+    if (outcome_ && jobs_.empty()) {
       lock.unlock();
       tell();
       lock.lock();
     }
-    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
     if (stopping_) return;
-    Job job = std::move(queue_.front());
-    queue_.pop_front();
+    Job job = take();
     lock.unlock();
-    if (job.done)
-      run_step(job);
-    else if (job.swapped)
-      run_swap(job);
-    else if (!job.pages.empty())
-      forget_pages(job.pages);
-    else
-      open_slot(job);
+    std::visit([this](auto& asked) { run(asked); }, job);
     lock.lock();
   }
 }
 
-void Executor::open_slot(Job& job) {
-  std::sort(job.prompt.begin(), job.prompt.end());
-  job.prompt.erase(std::unique(job.prompt.begin(), job.prompt.end()), job.prompt.end());
-  SequenceSlot& slot = slots_[job.slot];
-  slot = {std::move(job.params), {}, std::move(job.prompt), {}, {}};
+void Executor::run(Opening& opening) {
+  std::vector<int32_t>& prompt = opening.prompt;
+  std::sort(prompt.begin(), prompt.end());
+  prompt.erase(std::unique(prompt.begin(), prompt.end()), prompt.end());
+  SequenceSlot& slot = slots_[opening.slot];
+  slot = {std::move(opening.params), {}, std::move(prompt), {}, {}};
   if (const SamplerParams& params = slot.params; params.grammar)
     slot.matcher = std::make_shared<grammar::Matcher>(params.grammar, params.grammar_budget, &background_);
-  last_sampled_[job.slot] = 0;
+  background_.wake();
+  last_sampled_[opening.slot] = 0;
 }
 
-void Executor::run_step(Job& job) {
+void Executor::run(Step& step) {
   const auto begin = Clock::now();
   std::vector<int32_t> result;
   std::optional<Error> error;
   try {
-    result = run(job.words);
+    result = results_of(step.words);
   } catch (...) {
     error = error_now();
   }
   const std::chrono::duration<double, std::milli> busy = Clock::now() - begin;
   tell();  // of the step before, where this one could not begin
-  outcome_ = {std::move(job.done), std::move(result), std::move(error)};
+  outcome_ = {std::move(step.done), std::move(result), std::move(error)};
   std::lock_guard lock(mutex_);
   ++stats_.steps;
   stats_.busy_ms += busy.count();
@@ -195,31 +130,33 @@ void Executor::run_step(Job& job) {
 
 // On all threads where there is much to copy; waking them takes longer than a few pages. The first failure of a thread is
 // that of the swap, and of all that follow: what a place holds is not known any more.
-void Executor::run_swap(const Job& job) {
+void Executor::run(Copies& copies) {
   tell();  // who waits for the step before need not wait for the copies
   const auto begin = Clock::now();
   if (!swap_failure_) {
     std::mutex failing;
     const auto copy = [&](const Worker& worker) {
       try {
-        swap_->copy(job.words, worker);
+        swap_->copy(copies.words, worker);
       } catch (...) {
         std::lock_guard lock(failing);
         swap_failure_ = error_now();
       }
     };
-    if (static_cast<int64_t>(job.words.size() / 2) * kv_.page_bytes() < kSwapAlone)
+    if (static_cast<int64_t>(copies.words.size() / 2) * kv_.page_bytes() < kSwapAlone)
       copy(Worker{});
     else
       team_->run(copy);
   }
   const std::chrono::duration<double, std::milli> busy = Clock::now() - begin;
-  job.swapped(busy.count(), swap_failure_);
+  copies.done(busy.count(), swap_failure_);
 }
 
 // Whoever is told wakes up, often on this core: so a step that waits begins first, and the other threads compute meanwhile.
+// The same goes for the thread that finds masks.
 void Executor::tell() {
   if (!outcome_) return;
+  background_.wake();
   Outcome outcome = std::move(*outcome_);
   outcome_.reset();
   outcome.done(std::move(outcome.words), std::move(outcome.error));
@@ -233,7 +170,7 @@ std::shared_ptr<const Program> Executor::program_of(const std::vector<int32_t>& 
   return programs_[words[0]];
 }
 
-std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
+std::vector<int32_t> Executor::results_of(const std::vector<int32_t>& words) {
   const std::shared_ptr<const Program> held = program_of(words);
   const Program& program = *held;
   if (static_cast<int64_t>(arena_.size()) < program.arena_bytes()) arena_ = AnonymousMemory(program.arena_bytes());
@@ -271,7 +208,8 @@ std::vector<int32_t> Executor::run(const std::vector<int32_t>& words) {
 }
 
 // Neighbours together, so that what two pages of the cache share of a page of the system goes, too.
-void Executor::forget_pages(std::vector<int32_t>& pages) {
+void Executor::run(Release& release) {
+  std::vector<int32_t>& pages = release.pages;
   std::sort(pages.begin(), pages.end());
   for (size_t begin = 0, end; begin < pages.size(); begin = end) {
     end = begin + 1;

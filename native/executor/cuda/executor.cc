@@ -9,21 +9,12 @@ namespace {
 
 constexpr int kInFlight = 2;
 
-Error error_now() {
-  try {
-    throw;
-  } catch (const Error& known) {
-    return known;
-  } catch (const std::exception& other) {
-    return Error("KV_NATIVE", other.what());
-  }
-}
-
 }  // namespace
 
 CudaExecutor::CudaExecutor(const ExecutorOptions& options, const CardOptions& card, const Weights& weights,
                            std::vector<std::shared_ptr<const Program>> programs)
-    : options_(options), model_(options, card, weights, std::move(programs)) {
+    : QueuedDevice({options.slots, options.kv.pages, options.swap.pages}),
+      model_(options, card, weights, std::move(programs)) {
   stats_.kv_bytes = model_.kv_bytes();
   stats_.wgmma = model_.wgmma();
   for (int i = 0; i < kInFlight; ++i) free_.push_back(model_.new_flight());
@@ -36,80 +27,48 @@ CudaExecutor::CudaExecutor(const ExecutorOptions& options, const CardOptions& ca
   }
 }
 
-void CudaExecutor::push(Job job) {
-  std::lock_guard lock(mutex_);
-  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
-  jobs_.push_back(std::move(job));
-  changed_.notify_all();
-}
-
-void CudaExecutor::open(int slot, SamplerParams params, std::vector<int32_t> prompt) {
-  KV_CHECK(slot >= 0 && slot < options_.slots, "KV_NATIVE", "open: slot ", slot, " of ", options_.slots);
-  Job job;
-  job.slot = slot;
-  job.params = std::move(params);
-  job.prompt = std::move(prompt);
-  push(std::move(job));
-}
-
-void CudaExecutor::submit(std::vector<int32_t> words, Done done) {
-  Job job;
-  job.words = std::move(words);
-  job.done = std::move(done);
-  push(std::move(job));
-}
-
-void CudaExecutor::swap(std::vector<int32_t> copies, Swapped done) {
-  check_swap(copies, options_.kv.pages, options_.swap.pages);
-  Job job;
-  job.words = std::move(copies);
-  job.swapped = std::move(done);
-  push(std::move(job));
-}
-
 int CudaExecutor::add_program(std::shared_ptr<const Program> program) { return model_.add_program(std::move(program)); }
 
 void CudaExecutor::queue_jobs() {
+  const auto is_step = [](const Job& job) { return std::holds_alternative<Step>(job); };
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || (!jobs_.empty() && (!jobs_.front().done || !free_.empty())); });
+    changed_.wait(
+        lock, [this, is_step] { return stopping_ || (!jobs_.empty() && (!is_step(jobs_.front()) || !free_.empty())); });
     if (stopping_) break;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    std::unique_ptr<Flight> flight;
-    if (job.done) {
-      flight = std::move(free_.back());
-      free_.pop_back();
-    }
+    Job job = take();
     lock.unlock();
-    if (job.done)
-      queue_step(std::move(job), std::move(flight));
-    else if (job.swapped)
-      queue_swap(std::move(job));
-    else
-      open_slot(job);
+    std::visit([this](auto& asked) { queue(asked); }, job);
     lock.lock();
   }
   queued_all_ = true;
   changed_.notify_all();
 }
 
-void CudaExecutor::open_slot(const Job& job) {
+void CudaExecutor::queue(Opening& opening) {
   try {
     model_.enter();
-    model_.open(job.slot, job.params, job.prompt);
+    model_.open(opening.slot, opening.params, opening.prompt);
   } catch (...) {
     failure_ = error_now();
   }
 }
 
-void CudaExecutor::queue_step(Job job, std::unique_ptr<Flight> flight) {
+std::unique_ptr<Flight> CudaExecutor::free_flight() {
+  std::lock_guard lock(mutex_);
+  std::unique_ptr<Flight> flight = std::move(free_.back());
+  free_.pop_back();
+  return flight;
+}
+
+void CudaExecutor::queue(Step& step) {
   const auto begin = Clock::now();
+  std::unique_ptr<Flight> flight = free_flight();
   std::optional<Error> error = std::exchange(failure_, std::nullopt);
   if (!error) {
     try {
       model_.enter();
-      model_.queue(job.words, *flight);
+      model_.queue(step.words, *flight);
     } catch (...) {
       error = error_now();
       model_.drop(*flight);
@@ -117,31 +76,31 @@ void CudaExecutor::queue_step(Job job, std::unique_ptr<Flight> flight) {
     }
   }
   const bool failed = error.has_value();
-  if (failed) job.done({}, std::move(error));
+  if (failed) step.done({}, std::move(error));
   std::lock_guard lock(mutex_);
   if (failed)
     free_.push_back(std::move(flight));
   else
-    running_.push_back({std::move(flight), std::move(job.done), begin});
+    running_.push_back({std::move(flight), std::move(step.done), begin});
   stats_.arena_bytes = model_.arena_bytes();
   stats_.graphs = model_.graphs();
   stats_.replays = model_.replays();
   changed_.notify_all();
 }
 
-void CudaExecutor::queue_swap(Job job) {
+void CudaExecutor::queue(Copies& copies) {
   const auto begin = Clock::now();
   std::unique_ptr<driver::Event> copied;
   try {
     model_.enter();
     copied = model_.new_event();
-    model_.swap(job.words, *copied);
+    model_.swap(copies.words, *copied);
   } catch (...) {
-    job.swapped(0, error_now());
+    copies.done(0, error_now());
     return;
   }
   std::lock_guard lock(mutex_);
-  running_.push_back({{}, {}, begin, std::move(copied), std::move(job.swapped)});
+  running_.push_back({{}, {}, begin, std::move(copied), std::move(copies.done)});
   changed_.notify_all();
 }
 
@@ -184,25 +143,16 @@ void CudaExecutor::deliver() {
 }
 
 void CudaExecutor::stop() {
-  std::deque<Job> dropped;
-  {
+  std::deque<Job> dropped = close();
+  if (queueing_.joinable()) {
+    queueing_.join();
+  } else {
     std::lock_guard lock(mutex_);
-    stopping_ = true;
-    dropped.swap(jobs_);
-    if (!queueing_.joinable()) queued_all_ = true;
+    queued_all_ = true;
+    changed_.notify_all();
   }
-  changed_.notify_all();
-  if (queueing_.joinable()) queueing_.join();
   if (delivering_.joinable()) delivering_.join();
-  for (Job& job : dropped) {
-    if (job.done) job.done({}, Error("KV_DISPOSED", "the executor was disposed before this step ran"));
-    if (job.swapped) job.swapped(0, Error("KV_DISPOSED", "the executor was disposed before this swap ran"));
-  }
-}
-
-ExecutorStats CudaExecutor::stats() const {
-  std::lock_guard lock(mutex_);
-  return stats_;
+  fail(dropped);
 }
 
 }  // namespace kvasir::cuda

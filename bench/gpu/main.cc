@@ -19,6 +19,8 @@ namespace {
 
 // Operations a second; 0: unknown.
 double integer_rate(const std::string& name) {
+  if (name.find("H100 PCIe") != std::string::npos) return 1513e12;
+  if (name.find("H100 NVL") != std::string::npos) return 1671e12;
   if (name.find("H100") != std::string::npos || name.find("H200") != std::string::npos) return 1979e12;
   if (name.find("A100") != std::string::npos) return 624e12;
   if (name.find("L40") != std::string::npos) return 733e12;

@@ -78,9 +78,25 @@ describe.each(models)('$name', (model) => {
   })
 })
 
+// Twenty seconds of waiting.
+it.runIf(process.env['KVASIR_TEST'] === 'full')(
+  'gives the card up where a kernel does not end, and says so',
+  () => {
+    const script = `report(await load(${JSON.stringify(pathOf(models[0]!))}, { device: 'cuda', kv: 'f16' }).catch(
+    ({ code, message }) => ({ code, message })))
+    process.exit(0)`
+    expect(inProcess({ ...driver, KVASIR_SIMT_STUCK: 'attention_wgmma_' }, script)).toEqual({
+      code: 'KV_NATIVE',
+      message: expect.stringMatching(/does not end on Emulated card 0: load in a new process with KVASIR_CUDA_WGMMA=0/),
+    })
+  },
+  120_000,
+)
+
 it('is left out where it does not work, and where it is not wanted', () => {
   const path = pathOf(models[0]!)
-  const found = [{ KVASIR_SIMT_BROKEN: '_wgmma_' }, { KVASIR_CUDA_WGMMA: '0' }].map((settings) =>
+  const ways: Record<string, string>[] = [{ KVASIR_SIMT_BROKEN: '_wgmma_' }, { KVASIR_CUDA_WGMMA: '0' }]
+  const found = ways.map((settings) =>
     inProcess<{ isa: string; card: number[]; processor: number[] }>(
       { ...driver, ...settings },
       `const scores = [], isas = []

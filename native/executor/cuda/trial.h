@@ -1,6 +1,8 @@
 // Runs an op on a card for its result alone, before there is a model.
 #pragma once
 
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "native/cuda/contract.h"
@@ -31,8 +33,22 @@ struct Trial {
                     {l.block.x, l.block.y, l.block.z}, l.shared_bytes, &arg);
     }
   }
+  // Kernels that rest on documents alone may wait for ever: then the card is given up, and the caller hears of it.
+  void wait() {
+    constexpr std::chrono::seconds kLongest(20);
+    const driver::Event over(context);
+    stream.record(over);
+    for (const auto begin = std::chrono::steady_clock::now(); !over.passed();) {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+      if (std::chrono::steady_clock::now() - begin < kLongest) continue;
+      context->give_up();
+      throw Error("KV_NATIVE", text("a kernel for compute capability 9.0 alone does not end on ", context->card().name,
+                                    ": load in a new process with KVASIR_CUDA_WGMMA=0, and report it"));
+    }
+  }
   template <typename T>
   void get(const driver::DeviceMemory& memory, std::vector<T>& values) {
+    wait();
     stream.copy_out(values.data(), memory.data(), values.size() * sizeof(T));
     stream.wait();
   }

@@ -12,6 +12,7 @@ const order = [
   'electron',
   'testing',
   'engine',
+  'machine',
   'chat',
   'grammar',
   'tokenizer',
@@ -26,6 +27,7 @@ const order = [
   'graph',
   'native.ts',
   'asar.ts',
+  'files.ts',
   'errors.ts',
 ]
 

@@ -21,6 +21,13 @@ export interface EngineLoad {
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number
+  /** Pages that hold memory, which a page does from its first use on. */
+  residentPages: number
+  /** Pages that there are when memory is not short: all, or as many as resize() said. */
+  askedPages: number
+  /** Times that the KV cache gave way because memory was short, and that it took back. */
+  stepsDown: number
+  stepsUp: number
   /** Of info.maxSequences. */
   freeSlots: number
   /** What the prefix cache has done so far; undefined when it is off. */

@@ -9,6 +9,8 @@
 namespace kvasir::cpu::KVASIR_ISA {
 namespace {
 
+constexpr int kRuns = 4;  // of splits, for each thread
+
 static_assert(sizeof(Buffers) <= kScratchBytes);
 
 struct Plan {
@@ -16,7 +18,7 @@ struct Plan {
   int chunks;  // of a KV head's query heads
   int chunk_heads;
   int splits = 1;   // taken apart for the threads; 1: a tile takes all of its own
-  int at_once = 1;  // items that a thread takes together: the KV heads of a tile, which lie side by side in memory
+  int at_once = 1;  // items that a thread takes together, since each asks for the pages of the next
 };
 
 int64_t tiles_of(const Attention& op, const Plan& plan, int sequence) {
@@ -44,7 +46,10 @@ Plan make_plan(const Attention& op, const Worker& worker) {
   }
   const int64_t needed = int64_t{op.qkv.rows} * op.heads * splits * (padded_dim(op) + kLanes) * 4;
   if (worker.count > 1 && items < 4 * worker.count && needed <= op.workspace_bytes) plan.splits = splits;
-  if (items >= int64_t{8} * worker.count * op.kv.kv_heads) plan.at_once = op.kv.kv_heads * plan.chunks;
+  if (items >= int64_t{8} * worker.count * op.kv.kv_heads)
+    plan.at_once = op.kv.kv_heads * plan.chunks;
+  else if (items * plan.splits > kRuns * worker.count)
+    plan.at_once = static_cast<int>(items * plan.splits / (kRuns * worker.count));
   return plan;
 }
 

@@ -103,20 +103,31 @@ static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int 
     weigh_all(WideValues{reinterpret_cast<const float*>(values), dim}, padded, begin, end, first, last, at);
 }
 
-// Asks for what a tile of few rows reads two pages from now: it computes too little to hide the way to memory. Behind
-// the last page come the first ones of the next KV head. A third at a time, between the passes over a page: all at once
-// would fill the queue of misses. Inlined, because GCC drops calls that do nothing but prefetch.
+// The page that is read `ahead` pages after page `page` of the tile: a later one of its own, of its next KV head, or of
+// the next sequence. Null where nothing is known.
+KV_INLINE const uint8_t* page_after(const Attention& op, const Tile& tile, int page, int ahead) {
+  int sequence = tile.sequence, head = tile.kv_head, position = tile.position;
+  int past = page + ahead - ((position + tile.tokens - 1) / kPageTokens + 1);
+  if (past >= 0) {
+    if (++head == op.kv.kv_heads) {
+      if (++sequence == op.sequences.count) return nullptr;
+      head = 0;
+      position = op.sequences.position[sequence];
+    }
+    page = first_visible(op, position) / kPageTokens;
+    if (page + past > position / kPageTokens) return nullptr;
+    ahead = past;
+  }
+  return op.kv.head_page(op.layer, op.sequences.blocks[op.sequences.block_start[sequence] + page + ahead], head);
+}
+
+// Asks for what a tile of few rows reads two pages from now: it computes too little to hide the way to memory. A third
+// at a time, between the passes over a page: all at once would fill the queue of misses. Inlined, because GCC drops
+// calls that do nothing but prefetch.
 KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position, int third) {
   if (tile.tokens * tile.heads > kFewRows) return;
-  const int begin = first_visible(op, tile.position) / kPageTokens;
-  const int end = (tile.position + tile.tokens + kPageTokens - 1) / kPageTokens;
-  int page = page_position / kPageTokens + kPagesAhead, head = tile.kv_head;
-  if (page >= end) {
-    page = begin + page - end;
-    if (page >= end || ++head == op.kv.kv_heads) return;
-  }
-  const int32_t* blocks = op.sequences.blocks + op.sequences.block_start[tile.sequence];
-  const uint8_t* data = op.kv.head_page(op.layer, blocks[page], head);
+  const uint8_t* data = page_after(op, tile, page_position / kPageTokens, kPagesAhead);
+  if (!data) return;
   const int64_t bytes = op.kv.head_page_bytes();
   for (int64_t i = bytes * third / 3 & ~63; i < bytes * (third + 1) / 3; i += 64) __builtin_prefetch(data + i, 0, 2);
 }

@@ -1,6 +1,7 @@
 // What the facts mean: one line for each, and for what is wrong or could be better, what to do about it.
-import { type Machine, threadsFor } from '../../engine/machine.ts'
+
 import type { MemoryPlan } from '../../engine/plan-memory.ts'
+import { type Machine, threadsFor } from '../../machine/machine.ts'
 import type { AddonFacts, CudaFacts, LoadFacts, Probe } from './probe.ts'
 
 export interface Finding {
@@ -97,23 +98,21 @@ function cudaFindings({ cuda }: Facts): Finding[] {
 }
 
 function coreFinding({ addon, machine }: Facts): Finding {
-  const { cpu, threads, cpuQuota, onBattery } = machine
+  const { cpu, threads, cpuQuota } = machine
   const chosen = addon.ok ? threadsFor(addon.value.cores, machine) : 0
   const why = addon.ok && chosen < addon.value.cores ? 'as many as the cgroup lets run' : 'one for each core'
   const used = addon.ok ? `${chosen} threads will compute, ${why}` : `${threads} hardware threads`
   const quota = cpuQuota === null ? '' : `; the cgroup allows ${cpuQuota.toFixed(1)} CPUs`
   const finding: Finding = { label: 'processor', text: `${cpu}: ${used} of ${threads} hardware threads${quota}` }
   if (!addon.ok) finding.text = `${cpu}: ${used}${quota}`
-  if (onBattery) finding.advice = "On battery: load(…, { priority: 'background' }) leaves the cores to others."
   return finding
 }
 
 function memoryFinding({ machine }: Facts): Finding {
   const { memory, available, memoryLimit, memoryUsed } = machine
   const limit = memoryLimit === null ? '' : `; the cgroup allows ${size(memoryLimit)}, ${size(memoryUsed ?? 0)} in use`
-  const usable = Math.min(available, memoryLimit === null ? available : memoryLimit - (memoryUsed ?? 0))
   const finding: Finding = { label: 'memory', text: `${size(available)} of ${size(memory)} available${limit}` }
-  if (usable < GB)
+  if (available < GB)
     finding.advice = 'Less than 1 GB is left: load with a small context ({ context: 2048, maxSequences: 1 }).'
   return finding
 }

@@ -9,7 +9,9 @@ const registerBudget = (kernel) => (/_wide$|_prefill_128$/.test(kernel) ? 240 : 
 const needed = [
   [/^linear_.*_(wide|narrow)$/, ['IMMA']],
   [/^attention_prefill_/, ['IMMA']],
-  [/_wgmma_\d+$/, ['IGMMA', 'UTMALDG', 'UBLKCP', 'SYNCS', 'USETMAXREG']],
+  [/^linear_b?f16_wgmma_/, ['HGMMA', 'UTMALDG', 'SYNCS']],
+  [/^linear_q.*_wgmma_\d+$/, ['IGMMA', 'UTMALDG', 'UBLKCP', 'SYNCS', 'USETMAXREG']],
+  [/^attention_.*wgmma_/, ['HGMMA', 'UTMALDG', 'SYNCS', 'USETMAXREG']],
   [/^conformance$/, ['IMMA', 'HMMA', 'LDSM', 'LDGSTS']],
 ]
 const counted = ['IMMA', 'HMMA', 'IGMMA', 'HGMMA', 'QGMMA', 'QMMA', 'LDSM', 'LDGSTS', 'UTMALDG', 'UBLKCP', 'LDL', 'STL']

@@ -78,13 +78,16 @@ Line one(Card& card, Dtype dtype, const Shape& shape) {
   device.workspace_bytes = kAttentionWorkspaceBytes;
   const cuda::StepExtent extent{shape.tokens, shape.tokens, context};
   Line line;
-  line.name = text("attention ", dtype == Dtype::kv8 ? "kv8 " : "f16 ", shape.sequences, " x ", shape.tokens, " after ",
-                   shape.past);
+  const bool wgmma = cuda::uses_wgmma(device, card.facts());
+  line.name = text(wgmma ? "attention by wgmma " : "attention ", dtype == Dtype::kv8 ? "kv8 " : "f16 ", shape.sequences,
+                   " x ", shape.tokens, " after ", shape.past);
   line.milliseconds = card.milliseconds(std::vector{cuda::plan_attention(device, extent, card.facts())});
-  line.different = different_bytes(card.get(y_there.data(), expected.size), expected.get(), T, y_stride,
-                                   int64_t{kHeads} * kHeadDim * 4);
+  const std::vector<uint8_t> found = card.get(y_there.data(), expected.size);
+  line.different = wgmma ? far_values(found, expected.get(), T, y_stride, int64_t{kHeads} * kHeadDim)
+                         : different_bytes(found, expected.get(), T, y_stride, int64_t{kHeads} * kHeadDim * 4);
   line.bytes = static_cast<double>(kv.bytes()) + 4.0 * T * (kHeads * kHeadDim * 2);
-  line.ops = dtype == Dtype::kv8 ? 4.0 * T * kHeads * kHeadDim * (shape.past + shape.tokens / 2.0) : 0;
+  if (dtype == Dtype::kv8 || wgmma) line.ops = 4.0 * T * kHeads * kHeadDim * (shape.past + shape.tokens / 2.0);
+  if (wgmma) line.rate = 0.5;
   return line;
 }
 
@@ -93,9 +96,14 @@ Line one(Card& card, Dtype dtype, const Shape& shape) {
 std::vector<Line> bench_attention(Card& card) {
   std::vector<Line> lines;
   const std::vector<Shape> real = {{64, 1, 4095}, {1, 1, 32767}, {1, 2048, 0}}, small = {{2, 1, 300}, {1, 40, 30}};
-  for (const Dtype dtype : {Dtype::kv8, Dtype::f16})
+  const auto add = [&](Dtype dtype, bool wgmma) {
+    card.use_wgmma(wgmma);
     for (const Shape& shape : card.small() ? small : real)
       if (!card.late()) lines.push_back(one(card, dtype, shape));
+  };
+  add(Dtype::kv8, false);
+  add(Dtype::f16, false);
+  if (card.has_wgmma()) add(Dtype::f16, true);
   return lines;
 }
 

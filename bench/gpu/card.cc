@@ -1,6 +1,7 @@
 #include "bench/gpu/card.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -20,7 +21,7 @@ Card::Card(bool small)
       stream_(context_),
       small_(small || emulated()),
       has_wgmma_(card().compute_capability == 90 && kernels_.has("linear_q8_0_wgmma_128")),
-      facts_{card().multiprocessors, card().compute_capability, card().shared_bytes, has_wgmma_} {}
+      facts_{card().multiprocessors, card().compute_capability, card().shared_bytes} {}
 
 driver::DeviceMemory Card::put(const void* data, size_t bytes) {
   driver::DeviceMemory memory(context_, std::max<size_t>(bytes, 1));
@@ -45,8 +46,23 @@ void Card::queue(const cuda::Launches& launches, const void* op) {
 }
 
 void Card::queue(const Linear& op) {
+  const auto encoder = [this](const cuda::Boxes& boxes) { return encode(boxes); };
+  if (cuda::uses_wgmma_half(op, facts_)) {
+    const auto bytes = static_cast<size_t>(cuda::rounded_bytes(op.x.rows, op.x.dim));
+    if (rounded_.size() < bytes) rounded_ = room(bytes);
+    const cuda::RoundRows rounded = cuda::round_rows_of(op, rounded_.data());
+    queue(cuda::plan(rounded, facts_), &rounded);
+    const auto arg = cuda::with_half_boxes(op, rounded, facts_, encoder);
+    return queue(cuda::plan(arg, facts_), &arg);
+  }
   if (!cuda::uses_wgmma(op, facts_)) return queue(cuda::plan(op, facts_), &op);
-  const auto arg = cuda::with_boxes(op, [this](const cuda::Boxes& boxes) { return encode(boxes); });
+  const auto arg = cuda::with_boxes(op, encoder);
+  queue(cuda::plan(arg, facts_), &arg);
+}
+
+void Card::queue(const cuda::PagedAttention& op) {
+  if (!cuda::uses_wgmma(op.op, facts_)) return queue(cuda::plan(op, facts_), &op);
+  const auto arg = cuda::with_pages(op, [this](const cuda::Boxes& boxes) { return encode(boxes); });
   queue(cuda::plan(arg, facts_), &arg);
 }
 
@@ -74,6 +90,20 @@ int64_t different_bytes(const std::vector<uint8_t>& found, const uint8_t* expect
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t i = 0; i < used; ++i) different += found[r * stride + i] != expected[r * stride + i];
   return different;
+}
+
+int64_t far_values(const std::vector<uint8_t>& found, const uint8_t* expected, int64_t rows, int64_t stride,
+                   int64_t used) {
+  constexpr float kRounding = 4e-3f;  // of bf16, relative to the largest value
+  const auto row = [&](const uint8_t* data, int64_t r) { return reinterpret_cast<const float*>(data + r * stride); };
+  float most = 0;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < used; ++i) most = std::max(most, std::fabs(row(expected, r)[i]));
+  int64_t far = 0;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < used; ++i)
+      far += !(std::fabs(row(found.data(), r)[i] - row(expected, r)[i]) <= kRounding * most);
+  return far;
 }
 
 }  // namespace kvasir::gpu_bench

@@ -28,11 +28,12 @@ class Card {
     queue(cuda::plan(op, facts()), &op);
   }
   void queue(const Linear& op);
+  void queue(const cuda::PagedAttention& op);
   void queue(const cuda::Launches& launches, const void* op);
   cuda::TensorMap encode(const cuda::Boxes& boxes) const { return context_->encode(boxes); }
 
-  // Whether linear may go by wgmma, where the card has it.
-  void use_wgmma(bool use) { facts_.wgmma = use && has_wgmma_; }
+  // Whether ops may go by wgmma, where the card has it.
+  void use_wgmma(bool use) { facts_.wgmma = facts_.wgmma_attention = facts_.wgmma_half = use && has_wgmma_; }
   bool has_wgmma() const { return has_wgmma_; }
   bool small() const { return small_; }
   // So much time has gone that what is left is left out.
@@ -55,6 +56,7 @@ class Card {
   driver::ContextPtr context_;
   driver::Kernels kernels_;
   driver::Stream stream_;
+  driver::DeviceMemory rounded_;  // for linear with 16-bit weights
   bool small_, has_wgmma_;
   cuda::DeviceFacts facts_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
@@ -63,10 +65,12 @@ class Card {
 // One line of the table.
 struct Line {
   std::string name;
-  int64_t different = 0;  // values whose bits are not the processor's
+  int64_t different =
+      0;  // bytes that are not the processor's; by tensor cores in 16 bits: values that are far from its
   double milliseconds = 0;
   double bytes = 0;  // that it must move at least
-  double ops = 0;    // multiplications and additions of 8-bit integers
+  double ops = 0;    // multiplications and additions
+  double rate = 1;   // how many of them go in the time of one of 8-bit integers
 };
 
 // The same op on this processor.
@@ -88,6 +92,10 @@ void on_cpu(void (*cpu::KernelTable::*kernel)(const Op&, const Worker&), const O
 // Bytes that differ among the first `used` of each row.
 int64_t different_bytes(const std::vector<uint8_t>& found, const uint8_t* expected, int64_t rows, int64_t stride,
                         int64_t used);
+
+// f32 values that differ by more than rounding to 16 bits explains, among the first `used` of each row.
+int64_t far_values(const std::vector<uint8_t>& found, const uint8_t* expected, int64_t rows, int64_t stride,
+                   int64_t used);
 
 std::vector<Line> bench_linear(Card& card);
 std::vector<Line> bench_attention(Card& card);

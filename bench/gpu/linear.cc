@@ -40,13 +40,16 @@ Line one(Card& card, const test::Format& format, int32_t tokens, int32_t outputs
     ops.back().segment[0].w.data = weight.data();
   }
   Line line;
-  line.name = text(cuda::uses_wgmma(ops[0], card.facts()) ? "linear by wgmma " : "linear ", format.name, " ", tokens,
-                   " x ", outputs, " x ", cols);
+  const bool half = cuda::uses_wgmma_half(ops[0], card.facts());
+  line.name = text(half || cuda::uses_wgmma(ops[0], card.facts()) ? "linear by wgmma " : "linear ", format.name, " ",
+                   tokens, " x ", outputs, " x ", cols);
   line.milliseconds = card.milliseconds(ops);
-  line.different =
-      different_bytes(card.get(y_there.data(), expected.size), expected.get(), tokens, y_stride, outputs * 4);
+  const std::vector<uint8_t> found = card.get(y_there.data(), expected.size);
+  line.different = half ? far_values(found, expected.get(), tokens, y_stride, outputs)
+                        : different_bytes(found, expected.get(), tokens, y_stride, outputs * 4);
   line.bytes = static_cast<double>(packed.size()) + static_cast<double>(x.size) + 4.0 * tokens * outputs;
-  line.ops = is_quantised(format.dtype) ? 2.0 * tokens * outputs * cols : 0;
+  line.ops = half || is_quantised(format.dtype) ? 2.0 * tokens * outputs * cols : 0;
+  if (half) line.rate = 0.5;
   return line;
 }
 
@@ -66,11 +69,14 @@ std::vector<Line> bench_linear(Card& card) {
       add(1, 4096, 14336);
     }
     card.use_wgmma(true);
-    if (!card.has_wgmma() || !is_quantised(format.dtype)) continue;
+    if (!card.has_wgmma() || format.dtype == Dtype::f32) continue;
     if (card.small()) {
       add(24, 48, 512);
       add(130, 144, 256);
     } else {
+      // By wgmma 16-bit weights go with few tokens too.
+      if (!is_quantised(format.dtype))
+        for (const int tokens : {1, 8}) add(tokens, 14336, 4096);
       for (const int tokens : {64, 512, 2048}) add(tokens, 14336, 4096);
     }
   }

@@ -19,6 +19,8 @@ namespace {
 
 // Operations a second; 0: unknown.
 double integer_rate(const std::string& name) {
+  if (name.find("H100 PCIe") != std::string::npos) return 1513e12;
+  if (name.find("H100 NVL") != std::string::npos) return 1671e12;
   if (name.find("H100") != std::string::npos || name.find("H200") != std::string::npos) return 1979e12;
   if (name.find("A100") != std::string::npos) return 624e12;
   if (name.find("L40") != std::string::npos) return 733e12;
@@ -53,7 +55,7 @@ int run(const char* program, const std::string& vectors, bool small) {
   int64_t different = 0;
   for (const Line& line : lines) {
     const double seconds = std::max(line.milliseconds, 1e-9) * 1e-3;
-    const double floor = std::max(line.bytes / bandwidth, rate > 0 ? line.ops / rate : 0);
+    const double floor = std::max(line.bytes / bandwidth, rate > 0 ? line.ops / (rate * line.rate) : 0);
     std::printf("%-40s %10.1f %9.0f %9.1f %8.1f %10lld\n", line.name.c_str(), seconds * 1e6,
                 line.bytes / seconds * 1e-9, line.ops / seconds * 1e-12, 100 * floor / seconds,
                 static_cast<long long>(line.different));

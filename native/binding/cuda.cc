@@ -45,7 +45,8 @@ Napi::Value open_cuda(const Napi::CallbackInfo& info) {
         [card, folders = folders_of(info[1])] {
           Opened opened;
           opened.context = std::make_shared<driver::Context>(driver::Driver::open(), card);
-          driver::Kernels(opened.context, folders);
+          // Machine code is looked at when a kernel of it is first asked for.
+          driver::Kernels(opened.context, folders).find("add", 0);
           opened.free = opened.context->free_memory();
           return opened;
         },

@@ -7,14 +7,6 @@
 namespace kvasir::cuda {
 namespace {
 
-__device__ __forceinline__ float* part_of(const PagedAttention& paged, int token, int head, int split) {
-  const int64_t index = (int64_t{token} * paged.op.heads + head) * paged.splits + split;
-  return paged.op.workspace + index * attention_part_floats(paged.op.kv.head_dim);
-}
-
-// Where the values of a row begin in its part.
-constexpr int kPartHeader = 16;
-
 __device__ __forceinline__ void write_part(float* part, const Running& running, int dim, const float* acc) {
   if (threadIdx.x % 32 == 0) {
     part[0] = running.most;
@@ -57,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(kDecodeWarps * 32, 2)
   float acc[kRowValues];
   if (paged.splits > 1) {
     attend_split(op, query, blocks, position, kv_head, only, running, acc);
-    return write_part(part_of(paged, token, head, only), running, op.kv.head_dim, acc);
+    return write_part(attention_part(paged, token, head, only), running, op.kv.head_dim, acc);
   }
   Running total;
   float total_acc[kRowValues] = {};
@@ -78,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(kHeadWarps * 32)
   Running total;
   float total_acc[kRowValues] = {};
   for (int split = first_visible(op, position) / kSplitTokens; split <= position / kSplitTokens; ++split) {
-    const float* part = part_of(paged, token, head, split);
+    const float* part = attention_part(paged, token, head, split);
     float acc[kRowValues];
 #pragma unroll
     for (int i = 0; i < kRowValues; ++i) acc[i] = dim_of(i) < op.kv.head_dim ? part[kPartHeader + dim_of(i)] : 0.0f;

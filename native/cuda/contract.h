@@ -23,6 +23,21 @@ struct TensorLinear {
   TensorMap values, scales;
 };
 
+// The rows of x as f16 or bf16, divided by a power of two where f16 would not hold them.
+struct RoundRows {
+  Rows x;                    // f32
+  Dtype dtype = Dtype::f16;  // or bf16
+  uint16_t* y = nullptr;     // [rows, dim]
+  float* scale = nullptr;    // [rows] what to multiply by
+};
+
+// linear with 16-bit weights on a card that has wgmma: the op, its tokens by round_rows, and both as boxes.
+struct TensorHalfLinear {
+  Linear op;
+  const float* scale = nullptr;  // of tokens
+  TensorMap tokens, weights[kMaxSegments];
+};
+
 // attention, with what the host knows of the step. Made by plan_attention.
 struct PagedAttention {
   Attention op;        // workspace: device memory
@@ -30,6 +45,19 @@ struct PagedAttention {
   int32_t decode_tokens =
       0;  // sequences of at most so many tokens go by the decode kernel, others by the prefill kernel
   bool decodes = true, prefills = false;  // which of them the step needs
+};
+
+// Where a split of the context of a token and head leaves its part.
+KV_HOST_DEVICE inline float* attention_part(const PagedAttention& paged, int token, int head, int split) {
+  const int64_t index = (int64_t{token} * paged.op.heads + head) * paged.splits + split;
+  return paged.op.workspace + index * attention_part_floats(paged.op.kv.head_dim);
+}
+
+// attention over f16 pages on a card that has wgmma: with the cache as one matrix [pages · layers · kv_heads · 2 · 32, head_dim],
+// the keys of a head's page and then its values, in boxes of a page by 64 dimensions.
+struct TensorAttention {
+  PagedAttention paged;  // first: attention_merge takes it alone
+  TensorMap pool;
 };
 
 // How the slot of a sequence samples: SamplerParams of native/ops/sample.h, with device pointers. Written when it opens.
@@ -108,6 +136,8 @@ struct DeviceFacts {
   int32_t compute_capability = 80;  // 10 · major + minor
   int32_t shared_bytes = 99 << 10;  // that a block may ask for
   bool wgmma = false;               // compute capability 9.0, and there are kernels for it
+  // The same for attention over f16 pages and for linear with 16-bit weights, whose bits are not those of other cards.
+  bool wgmma_attention = false, wgmma_half = false;
 };
 
 Launches plan(const Embed&, const DeviceFacts&);
@@ -115,9 +145,12 @@ Launches plan(const RmsNorm&, const DeviceFacts&);
 Launches plan(const Quantize&, const DeviceFacts&);
 Launches plan(const Linear&, const DeviceFacts&);
 Launches plan(const TensorLinear&, const DeviceFacts&);
+Launches plan(const RoundRows&, const DeviceFacts&);
+Launches plan(const TensorHalfLinear&, const DeviceFacts&);
 Launches plan(const RopeTable&, const DeviceFacts&);
 Launches plan(const RopeKv&, const DeviceFacts&);
 Launches plan(const PagedAttention&, const DeviceFacts&);
+Launches plan(const TensorAttention&, const DeviceFacts&);
 Launches plan(const SwiGlu&, const DeviceFacts&);
 Launches plan(const Add&, const DeviceFacts&);
 Launches plan(const DeviceSample&, const DeviceFacts&);
@@ -136,6 +169,28 @@ TensorLinear with_boxes(const Linear& op, const Encode& encode) {
           encode(Boxes{x.data + x.dim, 4, x.dim / kGroup * 2, x.rows, x.stride, 4, kWgmmaTokens, Swizzle::none})};
 }
 
+// Whether linear goes as RoundRows and TensorHalfLinear: by its weights alone, never by the step.
+bool uses_wgmma_half(const Linear& op, const DeviceFacts& device);
+bool wgmma_half_large(const Linear& op, const DeviceFacts& device);  // which tile
+// Room that RoundRows needs: values, then scales.
+constexpr int64_t rounded_bytes(int64_t rows, int64_t dim) { return rows * (dim * 2 + int64_t{sizeof(float)}); }
+inline RoundRows round_rows_of(const Linear& op, uint8_t* room) {
+  return {op.x, op.segment[0].w.dtype, reinterpret_cast<uint16_t*>(room),
+          reinterpret_cast<float*>(room + int64_t{op.x.rows} * op.x.dim * 2)};
+}
+template <typename Encode>
+TensorHalfLinear with_half_boxes(const Linear& op, const RoundRows& tokens, const DeviceFacts& device,
+                                 const Encode& encode) {
+  const HalfTile tile = wgmma_half_large(op, device) ? kLargeHalfTile : kSmallHalfTile;
+  const int64_t stride = int64_t{op.x.dim} * 2;
+  TensorHalfLinear arg{op, tokens.scale, {}, {}};
+  arg.tokens = encode(Boxes{tokens.y, 1, stride, op.x.rows, stride, 128, tile.tokens, Swizzle::bytes128});
+  for (int s = 0; s < op.segments; ++s)
+    arg.weights[s] = encode(
+        Boxes{op.segment[s].w.data, 1, stride, op.segment[s].w.rows, stride, 128, tile.outputs, Swizzle::bytes128});
+  return arg;
+}
+
 // The largest of a step's sequences: the tokens that one brings, the fewest that one brings, and position + tokens. For a
 // graph that is replayed with other sequences: the bounds of all its steps.
 struct StepExtent {
@@ -144,5 +199,14 @@ struct StepExtent {
   int32_t context = 0;
 };
 PagedAttention plan_attention(const Attention& op, const StepExtent& extent, const DeviceFacts& device);
+
+// Whether attention goes as TensorAttention: by the model alone, never by the step.
+bool uses_wgmma(const Attention& op, const DeviceFacts& device);
+template <typename Encode>
+TensorAttention with_pages(const PagedAttention& paged, const Encode& encode) {
+  const KvCache& kv = paged.op.kv;
+  return {paged, encode(Boxes{kv.base, 1, kv.row_bytes(), int64_t{kv.pages} * kv.layers * kv.kv_heads * 2 * kPageTokens,
+                              kv.row_bytes(), 128, kPageTokens, Swizzle::bytes128})};
+}
 
 }  // namespace kvasir::cuda

@@ -18,6 +18,7 @@
   X(quantize, ::kvasir::Quantize)                          \
   X(swiglu, ::kvasir::SwiGlu)                              \
   X(add, ::kvasir::Add)                                    \
+  X(round_rows, ::kvasir::cuda::RoundRows)                 \
   X(linear_f32, ::kvasir::Linear)                          \
   X(linear_f16, ::kvasir::Linear)                          \
   X(linear_bf16, ::kvasir::Linear)                         \

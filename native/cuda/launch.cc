@@ -129,12 +129,51 @@ Launches plan(const TensorLinear& arg, const DeviceFacts& device) {
   });
 }
 
+Launches plan(const RoundRows& op, const DeviceFacts&) { return one("round_rows", {rows_of(op.x)}, kRowThreads, 16); }
+
+bool uses_wgmma_half(const Linear& op, const DeviceFacts& device) {
+  const Dtype dtype = op.segment[0].w.dtype;
+  if (!device.wgmma_half || (dtype != Dtype::f16 && dtype != Dtype::bf16) || op.x.dim % 8 != 0) return false;
+  for (int s = 0; s < op.segments; ++s) {
+    const Weight& w = op.segment[s].w;
+    if (w.dtype != dtype || reinterpret_cast<uint64_t>(w.data) % 16 != 0) return false;
+  }
+  return true;
+}
+
+// Where the large tiles make a block for every multiprocessor.
+bool wgmma_half_large(const Linear& op, const DeviceFacts& device) {
+  int64_t blocks = 0;
+  for (int s = 0; s < op.segments; ++s) blocks += up(op.segment[s].w.rows, kLargeHalfTile.outputs);
+  return op.x.rows > kSmallHalfTile.tokens && blocks * up(op.x.rows, kLargeHalfTile.tokens) >= device.multiprocessors;
+}
+
+Launches plan(const TensorHalfLinear& arg, const DeviceFacts& device) {
+  const Linear& op = arg.op;
+  const bool large = wgmma_half_large(op, device), f16 = op.segment[0].w.dtype == Dtype::f16;
+  const HalfTile tile = large ? kLargeHalfTile : kSmallHalfTile;
+  uint32_t blocks = 0;
+  for (int s = 0; s < op.segments; ++s) blocks += up(op.segment[s].w.rows, tile.outputs);
+  const char* kernel = f16     ? large ? "linear_f16_wgmma_256" : "linear_f16_wgmma_64"
+                       : large ? "linear_bf16_wgmma_256"
+                               : "linear_bf16_wgmma_64";
+  return one(kernel, {blocks, up(op.x.rows, tile.tokens)}, half_threads(tile), half_shared_bytes(tile));
+}
+
+bool uses_wgmma(const Attention& op, const DeviceFacts& device) {
+  const KvCache& kv = op.kv;
+  const int64_t rows = int64_t{kv.pages} * kv.layers * kv.kv_heads * 2 * kPageTokens;
+  return device.wgmma_attention && kv.dtype == Dtype::f16 && (kv.head_dim == 64 || kv.head_dim == 128) &&
+         op.heads / kv.kv_heads <= 64 && rows <= INT32_MAX && op.qkv.stride % 8 == 0;
+}
+
 PagedAttention plan_attention(const Attention& op, const StepExtent& extent, const DeviceFacts& device) {
   PagedAttention paged{.op = op};
   const KvCache& kv = op.kv;
-  const bool tiles = kv.dtype == Dtype::kv8 && kv.head_dim % 16 == 0 && kv.head_dim <= kMostPrefillDim &&
-                     op.heads / kv.kv_heads <= kPrefillRows &&
-                     prefill_shared_bytes(prefill_dim(kv.head_dim)) <= static_cast<uint32_t>(device.shared_bytes);
+  const bool tiles = uses_wgmma(op, device) ||
+                     (kv.dtype == Dtype::kv8 && kv.head_dim % 16 == 0 && kv.head_dim <= kMostPrefillDim &&
+                      op.heads / kv.kv_heads <= kPrefillRows &&
+                      prefill_shared_bytes(prefill_dim(kv.head_dim)) <= static_cast<uint32_t>(device.shared_bytes));
   paged.decode_tokens = tiles ? kDecodeTokens : INT32_MAX;
   paged.decodes = extent.fewest_tokens <= paged.decode_tokens;
   paged.prefills = extent.most_tokens > paged.decode_tokens;
@@ -165,6 +204,28 @@ Launches plan(const PagedAttention& paged, const DeviceFacts&) {
     launch(dim == 64 ? "attention_prefill_64" : "attention_prefill_128",
            {up(op.qkv.rows, kPrefillRows / group), static_cast<uint32_t>(kv_heads)}, 128, prefill_shared_bytes(dim));
   }
+  return launches;
+}
+
+Launches plan(const TensorAttention& arg, const DeviceFacts&) {
+  const PagedAttention& paged = arg.paged;
+  const Attention& op = paged.op;
+  const int32_t dim = op.kv.head_dim, group = op.heads / op.kv.kv_heads;
+  const auto kv_heads = static_cast<uint32_t>(op.kv.kv_heads);
+  Launches launches;
+  if (op.qkv.rows == 0) return launches;
+  const auto launch = [&](const char* kernel, Dim3 grid, uint32_t threads, uint32_t shared_bytes) {
+    launches.launch[launches.count++] = {kernel, grid, {threads, 1, 1}, shared_bytes};
+  };
+  if (paged.decodes)
+    launch(dim == 64 ? "attention_few_wgmma_64" : "attention_few_wgmma_128",
+           {static_cast<uint32_t>(paged.splits), kv_heads, rows_of(op.qkv)}, 256, block_ring_bytes(dim, 1));
+  if (paged.decodes && paged.splits > 1)
+    launch("attention_merge", {rows_of(op.qkv), up(op.heads, kHeadWarps)}, kHeadWarps * 32, 0);
+  if (paged.prefills)
+    launch(dim == 64 ? "attention_wgmma_64" : "attention_wgmma_128",
+           {up(op.qkv.rows, kPrefillGroups * 64 / group), kv_heads}, kPrefillGroups * 128 + 128,
+           block_ring_bytes(dim, kPrefillGroups));
   return launches;
 }
 

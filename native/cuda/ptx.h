@@ -201,6 +201,19 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
   return pair;
 }
 
+__device__ __forceinline__ uint32_t pack_f16(float low, float high) {
+  uint32_t pair;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+
+// ex2.approx: 2^x to two units in the last place; 1 for 0, 0 for −∞.
+__device__ __forceinline__ float exp2_of(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 }  // namespace kvasir::cuda
 
 #else
@@ -253,6 +266,8 @@ inline float from_f16(uint16_t bits) { return f16_to_f32(bits); }
 inline uint16_t to_f16(float value) { return f32_to_f16(value); }
 inline float from_bf16(uint16_t bits) { return bf16_to_f32(bits); }
 inline uint32_t pack_bf16(float low, float high) { return f32_to_bf16(low) | uint32_t{f32_to_bf16(high)} << 16; }
+inline uint32_t pack_f16(float low, float high) { return f32_to_f16(low) | uint32_t{f32_to_f16(high)} << 16; }
+inline float exp2_of(float x) { return std::exp2(x); }
 
 }  // namespace kvasir::cuda
 

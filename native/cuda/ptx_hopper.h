@@ -27,12 +27,13 @@ __device__ __forceinline__ void fence_barrier_init() {
 // Between ordinary writes to shared memory and wgmma or bulk copies that read them.
 __device__ __forceinline__ void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-// setmaxnreg, by all warps of a warpgroup: a multiple of 8.
-template <int registers>
+// setmaxnreg, by all warps of a warpgroup: a multiple of 8. `from`: what a thread begins with, where several blocks share a
+// multiprocessor.
+template <int registers, int from = 0>
 __device__ __forceinline__ void give_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(registers));
 }
-template <int registers>
+template <int registers, int from = 0>
 __device__ __forceinline__ void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(registers));
 }
@@ -112,6 +113,45 @@ __device__ __forceinline__ void wgmma_bf16(float (&d)[32], uint64_t a, uint64_t 
       : "l"(a), "l"(b), "r"(int{adds}));
 }
 
+__device__ __forceinline__ void wgmma_bf16(float (&d)[64], uint64_t a, uint64_t b, bool adds) {
+  asm volatile(
+      "{ .reg .pred adds; setp.ne.b32 adds, %66, 0; wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {" KVASIR_64
+      "}, %64, %65, adds, 1, 1, 0, 0; }"
+      : KVASIR_64_OF("+f", d)
+      : "l"(a), "l"(b), "r"(int{adds}));
+}
+__device__ __forceinline__ void wgmma_f16(float (&d)[32], uint64_t a, uint64_t b, bool adds) {
+  asm volatile(
+      "{ .reg .pred adds; setp.ne.b32 adds, %34, 0; wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {" KVASIR_32
+      "}, %32, %33, adds, 1, 1, 0, 0; }"
+      : KVASIR_32_OF("+f", d)
+      : "l"(a), "l"(b), "r"(int{adds}));
+}
+__device__ __forceinline__ void wgmma_f16(float (&d)[64], uint64_t a, uint64_t b, bool adds) {
+  asm volatile(
+      "{ .reg .pred adds; setp.ne.b32 adds, %66, 0; wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {" KVASIR_64
+      "}, %64, %65, adds, 1, 1, 0, 0; }"
+      : KVASIR_64_OF("+f", d)
+      : "l"(a), "l"(b), "r"(int{adds}));
+}
+// a in registers. `across`: b is a matrix [K, N], as matrix_across says.
+template <bool across>
+__device__ __forceinline__ void wgmma_f16(float (&d)[32], const uint32_t* a, uint64_t b, bool adds) {
+  asm volatile(
+      "{ .reg .pred adds; setp.ne.b32 adds, %37, 0; wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {" KVASIR_32
+      "}, {%32, %33, %34, %35}, %36, adds, 1, 1, %38; }"
+      : KVASIR_32_OF("+f", d)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(int{adds}), "n"(int{across}));
+}
+template <bool across>
+__device__ __forceinline__ void wgmma_f16(float (&d)[64], const uint32_t* a, uint64_t b, bool adds) {
+  asm volatile(
+      "{ .reg .pred adds; setp.ne.b32 adds, %69, 0; wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {" KVASIR_64
+      "}, {%64, %65, %66, %67}, %68, adds, 1, 1, %70; }"
+      : KVASIR_64_OF("+f", d)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(int{adds}), "n"(int{across}));
+}
+
 #undef KVASIR_32
 #undef KVASIR_64
 #undef KVASIR_EIGHT
@@ -132,15 +172,15 @@ using simt::wgmma_fence;
 inline void load_box(uint32_t to, const TensorMap* map, int column, int row, uint32_t barrier) {
   simt::load_box(to, *map, column, row, barrier);
 }
-template <int registers>
+template <int registers, int from = 0>
 void give_registers() {
   static_assert(registers % 8 == 0 && registers >= 24 && registers <= 256);
-  simt::set_registers(registers, false);
+  simt::set_registers(registers, false, from);
 }
-template <int registers>
+template <int registers, int from = 0>
 void take_registers() {
   static_assert(registers % 8 == 0 && registers >= 24 && registers <= 256);
-  simt::set_registers(registers, true);
+  simt::set_registers(registers, true, from);
 }
 template <int groups>
 void wgmma_wait() {
@@ -159,8 +199,17 @@ void wgmma_s8(int32_t (&d)[count], uint64_t a, uint64_t b, bool adds) {
 inline void wgmma_bf16(float (&d)[32], const uint32_t* a, uint64_t b, bool adds) {
   simt::wgmma({simt::WgmmaKind::bf16, 64, adds, a, 0, b}, d);
 }
-inline void wgmma_bf16(float (&d)[32], uint64_t a, uint64_t b, bool adds) {
-  simt::wgmma({simt::WgmmaKind::bf16, 64, adds, nullptr, a, b}, d);
+template <int count>
+void wgmma_bf16(float (&d)[count], uint64_t a, uint64_t b, bool adds) {
+  simt::wgmma({simt::WgmmaKind::bf16, count * 2, adds, nullptr, a, b}, d);
+}
+template <int count>
+void wgmma_f16(float (&d)[count], uint64_t a, uint64_t b, bool adds) {
+  simt::wgmma({simt::WgmmaKind::f16, count * 2, adds, nullptr, a, b}, d);
+}
+template <bool across, int count>
+void wgmma_f16(float (&d)[count], const uint32_t* a, uint64_t b, bool adds) {
+  simt::wgmma({simt::WgmmaKind::f16, count * 2, adds, a, 0, b, across}, d);
 }
 
 }  // namespace kvasir::cuda

@@ -39,4 +39,11 @@ KV_HOST_DEVICE constexpr uint64_t matrix_at(uint32_t address, Swizzle swizzle, u
          kModes[static_cast<uint32_t>(swizzle)] << 62;
 }
 
+// The same for a second operand of 16 bits with N along the row: rows of the swizzle's width, `block` bytes from one width of
+// N to the next, `stride` from eight rows of K to the next eight. Not swizzled: blocks of 8 rows × 16 bytes, `block` bytes from
+// one to the next along K, `stride` along N.
+KV_HOST_DEVICE constexpr uint64_t matrix_across(uint32_t address, Swizzle swizzle, uint32_t block, uint32_t stride) {
+  return matrix_at(address, swizzle, block, stride);
+}
+
 }  // namespace kvasir::cuda

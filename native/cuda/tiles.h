@@ -41,11 +41,23 @@ KV_HOST_DEVICE constexpr uint32_t float_tokens(int32_t rows) {
 }
 KV_HOST_DEVICE constexpr uint32_t float_panels(int32_t rows) { return kFloatThreads / 16 / float_tokens(rows); }
 
+// A block of linear by wgmma with 16-bit weights: warpgroups that multiply, outputs, tokens, stages of 64 columns.
+struct HalfTile {
+  int32_t groups, outputs, tokens, stages;
+};
+constexpr HalfTile kSmallHalfTile = {1, 64, 64, 6}, kLargeHalfTile = {2, 256, 128, 4};
+KV_HOST_DEVICE constexpr uint32_t half_stage_bytes(HalfTile tile) { return (tile.outputs + tile.tokens) * 128; }
+KV_HOST_DEVICE constexpr uint32_t half_threads(HalfTile tile) { return tile.groups * 128 + 128; }
+constexpr uint32_t half_shared_bytes(HalfTile tile) { return tile.stages * (half_stage_bytes(tile) + 16); }
+
 constexpr int32_t kDecodeWarps = 8;  // query heads of one KV head that share a block
 // The query and the weights of a page, of one warp.
 constexpr uint32_t kDecodeSharedBytes = (256 + 32) * sizeof(float);
-// A split's part of one token and head in the workspace: maximum and sum, padding, and the weighted values.
-constexpr int64_t attention_part_floats(int64_t head_dim) { return 16 + (head_dim + 15) / 16 * 16; }
+// A split's part of one token and head in the workspace: maximum and sum, padding, and from kPartHeader on the weighted values.
+constexpr int32_t kPartHeader = 16;
+KV_HOST_DEVICE constexpr int64_t attention_part_floats(int64_t head_dim) {
+  return kPartHeader + (head_dim + 15) / 16 * 16;
+}
 
 // Attention of many tokens: rows (heads of tokens) of a block, pages in flight, and the layout of shared memory.
 constexpr int32_t kPrefillRows = 64, kPrefillStages = 3;
@@ -56,6 +68,15 @@ constexpr uint32_t prefill_dim(int32_t head_dim) { return head_dim <= 64 ? 64 : 
 constexpr uint32_t prefill_shared_bytes(uint32_t dim) {
   const uint32_t page = dim * 32 + 16 * ((dim + 63) / 64 * 128) + 256;
   return kPrefillStages * page + dim / 2 * 128 * 4 + kPrefillRows * (dim + 16) + kPrefillRows * 4;
+}
+
+// Attention by wgmma: warpgroups of 64 rows, two for prompts and one for sequences with few tokens, and one that brings blocks
+// of 64 tokens, f16 keys and values, through a ring.
+constexpr int32_t kBlockTokens = 64, kPrefillGroups = 2;
+KV_HOST_DEVICE constexpr uint32_t block_bytes(int32_t head_dim) { return 2 * kBlockTokens * head_dim * 2; }
+KV_HOST_DEVICE constexpr int32_t block_stages(int32_t groups) { return groups == 1 ? 3 : 4; }
+KV_HOST_DEVICE constexpr uint32_t block_ring_bytes(int32_t head_dim, int32_t groups) {
+  return block_stages(groups) * (block_bytes(head_dim) + 16);
 }
 
 constexpr uint32_t kSampleThreads = 512;

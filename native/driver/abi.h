@@ -21,8 +21,9 @@ using FunctionHandle = struct FunctionTag*;
 using GraphHandle = struct GraphTag*;
 using GraphExecHandle = struct GraphExecTag*;
 
-constexpr Result kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kNotInitialized = 3, kNoDevice = 100,
-                 kInvalidDevice = 101, kInvalidImage = 200, kInvalidContext = 201, kNoBinaryForGpu = 209,
+constexpr Result kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kNotInitialized = 3, kDeviceUnavailable = 46,
+                 kNoDevice = 100, kInvalidDevice = 101, kInvalidImage = 200, kInvalidContext = 201,
+                 kNoBinaryForGpu = 209, kInvalidPtx = 218, kNoJitCompiler = 221, kUnsupportedPtx = 222,
                  kInvalidHandle = 400, kNotFound = 500, kNotReady = 600, kIllegalAddress = 700,
                  kLaunchOutOfResources = 701, kLaunchFailed = 719, kSystemDriverMismatch = 803,
                  kStreamCaptureUnsupported = 900, kStreamCaptureInvalidated = 901;
@@ -89,6 +90,7 @@ static_assert(sizeof(LaunchAttribute) == 72 && sizeof(LaunchConfig) == 56);
   X(cuEventCreate, 2000, (EventHandle * event, unsigned flags))                                                   \
   X(cuEventDestroy, 4000, (EventHandle event))                                                                    \
   X(cuEventRecord, 2000, (EventHandle event, StreamHandle stream))                                                \
+  X(cuEventQuery, 2000, (EventHandle event))                                                                      \
   X(cuEventSynchronize, 2000, (EventHandle event))                                                                \
   X(cuEventElapsedTime, 2000, (float* milliseconds, EventHandle begin, EventHandle end))                          \
   X(cuLibraryLoadData, 12000,                                                                                     \

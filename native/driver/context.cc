@@ -13,10 +13,16 @@ Context::Context(std::shared_ptr<const Driver> driver, int card) : driver_(std::
            capability / 10, ".", capability % 10, ", Kvasir needs ", kOldestCard / 10, ".", kOldestCard % 10,
            " (Ampere) or newer; load with device: 'cpu'");
   KV_CUDA(*driver_, cuDeviceGet, &id_, card);
-  KV_CUDA(*driver_, cuDevicePrimaryCtxRetain, &handle_, id_);
+  const Result retained = driver_->cuDevicePrimaryCtxRetain(&handle_, id_);
+  KV_CHECK(retained != kDeviceUnavailable, "KV_UNSUPPORTED", cards[card].name,
+           " is taken by another process (its compute mode is exclusive or prohibited; see nvidia-smi -q -d COMPUTE): "
+           "choose another card, or load with device: 'cpu'");
+  driver_->check(retained, "cuDevicePrimaryCtxRetain");
 }
 
-Context::~Context() { driver_->cuDevicePrimaryCtxRelease(id_); }
+Context::~Context() {
+  if (!stuck_) driver_->cuDevicePrimaryCtxRelease(id_);
+}
 
 void Context::enter() const { KV_CUDA(*driver_, cuCtxSetCurrent, handle_); }
 
@@ -51,10 +57,7 @@ DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
   return *this;
 }
 DeviceMemory::~DeviceMemory() {
-  if (!address_) return;
-  const Driver& driver = context_->driver();
-  context_->enter();
-  driver.cuMemFree(address_);
+  if (address_ && context_->try_enter()) context_->driver().cuMemFree(address_);
 }
 
 PinnedMemory::PinnedMemory(ContextPtr context, size_t bytes) : context_(std::move(context)), size_(bytes) {
@@ -69,9 +72,7 @@ PinnedMemory& PinnedMemory::operator=(PinnedMemory&& other) noexcept {
   return *this;
 }
 PinnedMemory::~PinnedMemory() {
-  if (!memory_) return;
-  context_->enter();
-  context_->driver().cuMemFreeHost(memory_);
+  if (memory_ && context_->try_enter()) context_->driver().cuMemFreeHost(memory_);
 }
 
 Event::Event(ContextPtr context, Kind kind) : context_(std::move(context)) {
@@ -80,7 +81,12 @@ Event::Event(ContextPtr context, Kind kind) : context_(std::move(context)) {
   KV_CUDA(context_->driver(), cuEventCreate, &handle_, flags);
 }
 Event::~Event() {
-  if (handle_) context_->driver().cuEventDestroy(handle_);
+  if (handle_ && context_->try_enter()) context_->driver().cuEventDestroy(handle_);
+}
+bool Event::passed() const {
+  const Result result = context_->driver().cuEventQuery(handle_);
+  if (result != kNotReady) context_->driver().check(result, "cuEventQuery");
+  return result == kSuccess;
 }
 void Event::wait() const { KV_CUDA(context_->driver(), cuEventSynchronize, handle_); }
 float Event::milliseconds_since(const Event& begin) const {

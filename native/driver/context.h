@@ -1,6 +1,7 @@
 // A card's primary context, and what lives in it. Each object gives back what it holds; all may be destroyed on any thread.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -21,6 +22,10 @@ class Context {
   int index() const { return index_; }
   // Makes it the calling thread's; calls of the driver work on the context of their thread.
   void enter() const;
+  // The same for those who give back what they hold: false when the driver, which ends before some of them, is of no use any
+  // more, or when a kernel does not end; giving back would wait for it.
+  bool try_enter() const noexcept { return !stuck_ && driver_->cuCtxSetCurrent(handle_) == kSuccess; }
+  void give_up() const { stuck_ = true; }
   uint64_t free_memory() const;
   // Boxes of a matrix in the card's memory, for kernels of compute capability 9.0.
   cuda::TensorMap encode(const cuda::Boxes& boxes) const;
@@ -30,6 +35,7 @@ class Context {
   int index_;
   DeviceId id_ = 0;
   ContextHandle handle_ = nullptr;
+  mutable std::atomic<bool> stuck_ = false;
 };
 
 using ContextPtr = std::shared_ptr<const Context>;
@@ -81,6 +87,7 @@ class Event {
   ~Event();
   // Sleeps until the stream has come to it. Throws what went wrong before it.
   void wait() const;
+  bool passed() const;
   float milliseconds_since(const Event& begin) const;
   EventHandle handle() const { return handle_; }
 

@@ -9,6 +9,12 @@
 namespace kvasir::driver {
 namespace {
 
+// What the driver says of machine code for other cards or for newer drivers, and of PTX that it cannot translate.
+bool is_of_no_use(Result result) {
+  return result == kNoBinaryForGpu || result == kInvalidImage || result == kInvalidPtx || result == kNoJitCompiler ||
+         result == kUnsupportedPtx;
+}
+
 constexpr unsigned kSharedByDefault = 48 << 10;  // more has to be asked for
 
 // By opendir: std::filesystem would ask for a newer glibc than the addon may.
@@ -43,6 +49,7 @@ Kernels::Kernels(ContextPtr context, const std::vector<std::string>& folders)
 }
 
 Kernels::~Kernels() {
+  if (!context_->try_enter()) return;
   for (const LibraryHandle library : libraries_) driver_.cuLibraryUnload(library);
 }
 
@@ -51,9 +58,8 @@ void Kernels::load(const std::string& path) {
   const std::string image((std::istreambuf_iterator<char>(file)), {});
   LibraryHandle library = nullptr;
   const Result result = driver_.cuLibraryLoadData(&library, image.c_str(), nullptr, nullptr, 0, nullptr, nullptr, 0);
-  KV_CHECK(result != kNoBinaryForGpu && result != kInvalidImage, "KV_UNSUPPORTED", path,
-           " holds nothing that this driver can run on ", context_->card().name,
-           ": update the driver, build the kernels for this card, or load with device: 'cpu'");
+  KV_CHECK(!is_of_no_use(result), "KV_UNSUPPORTED", path, " holds nothing that this driver can run on ",
+           context_->card().name, ": update the driver, build the kernels for this card, or load with device: 'cpu'");
   driver_.check(result, "cuLibraryLoadData");
   libraries_.push_back(library);
 }
@@ -74,8 +80,9 @@ FunctionHandle Kernels::find(const char* name, unsigned shared_bytes) {
     KV_CHECK(kernel, "KV_UNSUPPORTED", folder_, " has no kernel ", name, ": build the kernels of this version");
     Function function{.handle = nullptr, .shared_bytes = kSharedByDefault};
     const Result result = driver_.cuKernelGetFunction(&function.handle, kernel);
-    KV_CHECK(result != kNoBinaryForGpu, "KV_UNSUPPORTED", "kernel ", name, " was not compiled for ",
-             context_->card().name, ": build the kernels for this card, or load with device: 'cpu'");
+    KV_CHECK(!is_of_no_use(result), "KV_UNSUPPORTED", "kernel ", name, " was not compiled for ", context_->card().name,
+             " or wants a newer driver: build the kernels for this card, update the driver, or load with device: "
+             "'cpu'");
     driver_.check(result, "cuKernelGetFunction");
     known = functions_.emplace(name, function).first;
   }

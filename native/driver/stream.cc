@@ -13,7 +13,7 @@ Graph::Graph(ContextPtr context, GraphHandle recorded) : context_(std::move(cont
   context_->driver().check(made, "cuGraphInstantiateWithFlags");
 }
 Graph::~Graph() {
-  if (handle_) context_->driver().cuGraphExecDestroy(handle_);
+  if (handle_ && context_->try_enter()) context_->driver().cuGraphExecDestroy(handle_);
 }
 
 Stream::Stream(ContextPtr context) : context_(std::move(context)), driver_(context_->driver()) {
@@ -21,8 +21,7 @@ Stream::Stream(ContextPtr context) : context_(std::move(context)), driver_(conte
   KV_CUDA(driver_, cuStreamCreate, &handle_, kStreamNonBlocking);
 }
 Stream::~Stream() {
-  context_->enter();
-  driver_.cuStreamDestroy(handle_);
+  if (context_->try_enter()) driver_.cuStreamDestroy(handle_);
 }
 
 void Stream::copy_in(uint8_t* to, const void* from, size_t bytes) {

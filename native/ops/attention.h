@@ -54,6 +54,10 @@ struct RopeKv {
 // With kv8 the query is quantised to s8 with one scale per head and q·K is an exact integer sum; a row's weights of a
 // page, times the scales of the values, are quantised to s16 with step (largest weight · largest scale) / 32767, and
 // their sum over the page's values is an exact integer too, added to the output by one fma.
+//
+// A device may take f16 pages to tensor cores (cuda, compute capability 9.0): the query and the weights are rounded to f16,
+// the maximum moves once in two pages, which begin at a multiple of 64, and the order inside an instruction is the device's.
+// Its bits are its own then, near those above, and depend on positions alone all the same.
 struct Attention {
   StepSequences sequences;
   Rows qkv;  // as left by rope_kv

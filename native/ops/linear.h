@@ -12,6 +12,9 @@
 //   q6_k has two groups of 16 in each 32, each with its own isum and d, in ascending order).
 // Float weights: 16 partial sums, partial[j] = Σ w[k]·x[k] over k ≡ j mod 16 by fma in ascending k, then the tree
 //   j+8, j+4, j+2, j+1; what is left of K past the last multiple of 16 belongs to partials 0….
+//   A device may take f16 and bf16 weights to tensor cores (cuda, compute capability 9.0): x is rounded to the weights' format,
+//   a row of f16 divided by a power of two where its largest value is 2¹⁵ or more, and the sum is one chain over k, sixteen
+//   at a time. Its bits are its own then; a row still has the same in every step.
 // Then + bias, then + the old y.
 #pragma once
 

@@ -51,19 +51,20 @@ void mma_s8_k16(int32_t* d, const uint32_t* a, uint32_t b);
 void load_box(uint32_t to, const cuda::TensorMap& map, int column, int row, uint32_t barrier);
 void fence_barrier_init();
 void fence_async();
-enum class WgmmaKind { s8, bf16 };
+enum class WgmmaKind { s8, bf16, f16 };
 struct WgmmaIn {
   WgmmaKind kind;
   int n;  // columns of d
   bool adds;
   const uint32_t* a;  // in registers, or null: in shared memory
   uint64_t a_matrix, b_matrix;
+  bool across = false;  // the second operand has N along its rows
 };
 void wgmma(const WgmmaIn& in, void* d);
 void wgmma_fence();
 void wgmma_commit();
 void wgmma_wait(int groups);
-void set_registers(int count, bool takes);
+void set_registers(int count, bool takes, int from);  // from: what the warp begins with; 0: the launch says
 
 // --- a lane alone ---
 inline int byte_of(uint32_t word, int i) { return static_cast<int8_t>(word >> 8 * i); }

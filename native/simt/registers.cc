@@ -5,11 +5,12 @@
 
 namespace kvasir::simt {
 
-void set_registers(int count, bool takes) {
+void set_registers(int count, bool takes, int from) {
   Machine& machine = Machine::now();
   Thread& thread = machine.thread();
   if (thread.id % 32 != 0) return;  // once for a warp
   int& own = machine.registers_of_warp[thread.id / 32];
+  if (from) own = from;
   if (takes ? count < own : count > own)
     machine.report.add("registers", text("setmaxnreg.", takes ? "inc" : "dec", " from ", own, " to ", count));
   while (machine.registers_free < count - own) {

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "native/base/check.h"
+#include "native/formats/half.h"
 #include "native/simt/checker.h"
 #include "native/simt/machine.h"
 
@@ -27,26 +28,51 @@ uint32_t place(uint64_t matrix, int row, int chunk) {
   const uint32_t width = 256u >> mode;  // 1: 128 bytes, 2: 64, 3: 32
   return cuda::swizzled(base + row / 8 * stride + row % 8 * width + chunk * 16, static_cast<cuda::Swizzle>(4 - mode));
 }
+// The same with N along the row: columns 8·chunk … of row k.
+uint32_t place_across(uint64_t matrix, int k, int chunk) {
+  const auto base = static_cast<uint32_t>(matrix & 0x3FFF) << 4,
+             block = static_cast<uint32_t>(matrix >> 16 & 0x3FFF) << 4,
+             stride = static_cast<uint32_t>(matrix >> 32 & 0x3FFF) << 4;
+  const auto mode = static_cast<uint32_t>(matrix >> 62);
+  if (mode == 0) return base + chunk * stride + k / 8 * block + k % 8 * 16;
+  const uint32_t width = 256u >> mode, chunks = width / 16;
+  return cuda::swizzled(base + chunk / chunks * block + k / 8 * stride + k % 8 * width + chunk % chunks * 16,
+                        static_cast<cuda::Swizzle>(4 - mode));
+}
 cuda::Swizzle swizzle_of(uint64_t matrix) {
   const auto mode = static_cast<uint32_t>(matrix >> 62);
   return static_cast<cuda::Swizzle>(mode ? 4 - mode : 0);
 }
 
+void read_chunk(const Machine& machine, uint32_t from, void* to) {
+  if (from + 16 <= machine.launched.shared_bytes)
+    std::memcpy(to, machine.shared + from, 16);
+  else
+    std::memset(to, 0xFF, 16);
+}
+
 template <typename Element>
 void read_rows(const Machine& machine, uint64_t matrix, int rows, Element* to) {
   for (int row = 0; row < rows; ++row)
-    for (int chunk = 0; chunk < 2; ++chunk) {
-      const uint32_t from = place(matrix, row, chunk);
-      auto* out = reinterpret_cast<unsigned char*>(to) + row * kBytes + chunk * 16;
-      if (from + 16 <= machine.launched.shared_bytes)
-        std::memcpy(out, machine.shared + from, 16);
-      else
-        std::memset(out, 0xFF, 16);
+    for (int chunk = 0; chunk < 2; ++chunk)
+      read_chunk(machine, place(matrix, row, chunk), reinterpret_cast<unsigned char*>(to) + row * kBytes + chunk * 16);
+}
+
+// [K, N] in shared memory → [N, K].
+template <typename Element>
+void read_across(const Machine& machine, uint64_t matrix, int columns, Element* to) {
+  constexpr int kK = kBytes / sizeof(Element), kEach = 16 / sizeof(Element);
+  for (int k = 0; k < kK; ++k)
+    for (int chunk = 0; chunk * kEach < columns; ++chunk) {
+      Element row[kEach];
+      read_chunk(machine, place_across(matrix, k, chunk), row);
+      for (int i = 0; i < kEach; ++i) to[(chunk * kEach + i) * kK + k] = row[i];
     }
 }
 
-int decode(int8_t element) { return element; }
-float decode(uint16_t element) { return __builtin_bit_cast(float, static_cast<uint32_t>(element) << 16); }
+int s8(int8_t element) { return element; }
+float bf16(uint16_t element) { return bf16_to_f32(element); }
+float f16(uint16_t element) { return f16_to_f32(element); }
 
 // Too much for a fiber's stack.
 template <typename Element, typename Held>
@@ -55,7 +81,7 @@ struct Operands {
   Held a[kRows][kBytes / sizeof(Element)], b[256][kBytes / sizeof(Element)];
 };
 
-template <typename Element, typename Sum>
+template <typename Element, typename Sum, auto decode>
 void multiply(const Machine& machine, const Wgmma& op) {
   constexpr int kK = kBytes / sizeof(Element), kEach = 4 / sizeof(Element);
   using Held = std::conditional_t<std::is_same_v<Sum, int32_t>, int16_t, Sum>;  // for the host's 16-bit dot products
@@ -72,7 +98,10 @@ void multiply(const Machine& machine, const Wgmma& op) {
   }
   for (int row = 0; row < kRows; ++row)
     for (int k = 0; k < kK; ++k) a[row][k] = static_cast<Held>(decode(raw[row][k]));
-  read_rows(machine, op.in.b_matrix, op.in.n, &raw[0][0]);
+  if (op.in.across)
+    read_across(machine, op.in.b_matrix, op.in.n, &raw[0][0]);
+  else
+    read_rows(machine, op.in.b_matrix, op.in.n, &raw[0][0]);
   for (int row = 0; row < op.in.n; ++row)
     for (int k = 0; k < kK; ++k) b[row][k] = static_cast<Held>(decode(raw[row][k]));
   for (int id = 0; id < kGroupThreads; ++id)
@@ -97,9 +126,19 @@ void compute(Machine& machine, Wgmma& op) {
         break;
       }
   if (op.in.kind == WgmmaKind::s8)
-    multiply<int8_t, int32_t>(machine, op);
+    multiply<int8_t, int32_t, s8>(machine, op);
+  else if (op.in.kind == WgmmaKind::bf16)
+    multiply<uint16_t, float, bf16>(machine, op);
   else
-    multiply<uint16_t, float>(machine, op);
+    multiply<uint16_t, float, f16>(machine, op);
+}
+
+void check_across(Machine& machine, uint64_t matrix, int columns, const Wgmma& op) {
+  for (int k = 0; k < kBytes / 2; ++k)
+    for (int chunk = 0; chunk * 8 < columns; ++chunk)
+      if (!machine.checker->read_by_wgmma(place_across(matrix, k, chunk), 16, machine.thread(), swizzle_of(matrix),
+                                          op.epoch))
+        return;
 }
 
 void check_operand(Machine& machine, uint64_t matrix, int rows, const Wgmma& op) {
@@ -126,7 +165,10 @@ void begin(Machine& machine, Warpgroup& group) {
     for (int id = 0; id < kGroupThreads; ++id) op.before.insert(op.before.end(), op.d[id], op.d[id] + words);
   for (int id = 0; machine.checker && !op.chained && id < kGroupThreads; ++id) std::memset(op.d[id], 0xFF, words * 4);
   if (machine.checker) {
-    check_operand(machine, op.in.b_matrix, op.in.n, op);
+    if (op.in.across)
+      check_across(machine, op.in.b_matrix, op.in.n, op);
+    else
+      check_operand(machine, op.in.b_matrix, op.in.n, op);
     if (!op.in.a) check_operand(machine, op.in.a_matrix, kRows, op);
   }
   machine.counters.mma += 4 * op.in.n / 8;  // as many as of mma.sync

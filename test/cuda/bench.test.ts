@@ -10,7 +10,7 @@ import { temporaryFolder } from '../support/temporary.ts'
 // Lines of linear and words of the vectors: a card of compute capability 9.0 has more kernels and more instructions.
 it.each([
   ['80', 22, 2 * 17 * 32 * 8],
-  ['90', 22 + 16, 2 * 17 * 32 * 8 + 128 * 32 + 11 * 128 * 64],
+  ['90', 22 + 20, 2 * 17 * 32 * 8 + 128 * 32 + 14 * 128 * 64],
 ])('bench/gpu finds nothing wrong: compute capability %s', (compute, linear, words) => {
   const env = { ...process.env, ...lookalike({ KVASIR_SIMT_COMPUTE: compute }) }
   const folder = temporaryFolder()
@@ -30,5 +30,6 @@ it.each([
   if (compute === '90') expect(tools.length).toBe(4)
   else expect(lines).toContain('compute-sanitizer is not on this machine')
   expect(lines.filter((line) => /^linear /.test(line)).length).toBe(linear)
+  expect(lines.filter((line) => /^attention by wgmma f16 /.test(line)).length).toBe(compute === '90' ? 2 : 0)
   expect(statSync(vectors).size).toBe(words * 4)
 })

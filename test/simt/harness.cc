@@ -1,5 +1,7 @@
 #include "test/simt/harness.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
 
@@ -69,6 +71,8 @@ void print(const std::string& name, const Card& card, int64_t different, double 
 void run_lint() {
   lint_linear();
   lint_attention();
+  lint_tensor_attention();
+  lint_tensor_linear();
 }
 
 void print_kernels() {
@@ -88,6 +92,18 @@ int64_t differences(const Rows& found, const Rows& expected) {
   for (int64_t row = 0; row < found.rows; ++row)
     different += differences(found.data + row * found.stride, expected.data + row * expected.stride, bytes);
   return different;
+}
+
+double error_of(const Rows& found, const Rows& expected) {
+  double most = 0, error = 0;
+  for (int64_t row = 0; row < found.rows; ++row)
+    for (int32_t i = 0; i < found.dim; ++i) {
+      const double a = found.f32(row)[i], b = expected.f32(row)[i];
+      if (std::isfinite(b)) most = std::max(most, std::fabs(b));
+      if (a == b) continue;
+      error = std::isfinite(a) && std::isfinite(b) ? std::max(error, std::fabs(a - b)) : HUGE_VAL;
+    }
+  return most > 0 ? error / most : error;
 }
 
 PackedWeight::PackedWeight(Dtype dtype, int32_t rows, int32_t cols, Random& random)

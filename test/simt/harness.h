@@ -49,6 +49,11 @@ struct Card {
     const auto arg = cuda::with_boxes(op, [](const cuda::Boxes& boxes) { return simt::encode(boxes); });
     run(cuda::plan(arg, facts), &arg);
   }
+  void run(const cuda::PagedAttention& op) {
+    if (!cuda::uses_wgmma(op.op, facts)) return run(cuda::plan(op, facts), &op);
+    const auto arg = cuda::with_pages(op, [](const cuda::Boxes& boxes) { return simt::encode(boxes); });
+    run(cuda::plan(arg, facts), &arg);
+  }
   void run(const cuda::Launches& launches, const void* op);
 
   uint64_t seed;
@@ -74,6 +79,8 @@ void print(const std::string& name, const Card& card, int64_t different, double 
 // Values in the filled columns of two row sets that differ in any bit.
 int64_t differences(const Rows& found, const Rows& expected);
 int64_t differences(const void* found, const void* expected, int64_t bytes);
+// The largest difference of f32 rows, relative to the largest value; infinite where only one of two is a number.
+double error_of(const Rows& found, const Rows& expected);
 
 // A matrix as the file holds it and as the card does.
 struct PackedWeight {
@@ -100,10 +107,15 @@ void run_rowwise(uint64_t seed);
 void run_linear(uint64_t seed);
 void run_attention(uint64_t seed);
 void run_sample(uint64_t seed);
+// Those that sum in an order of their own, in tensor cores.
+void run_tensor_attention(uint64_t seed);
+void run_tensor_linear(uint64_t seed);
 // Shapes of real models, for what they ask of a card.
 void run_lint();
 void lint_linear();
 void lint_attention();
+void lint_tensor_attention();
+void lint_tensor_linear();
 
 template <typename Op>
 void run_on_cpu(void (*cpu::KernelTable::*kernel)(const Op&, const Worker&), const Op& op) {

@@ -105,7 +105,8 @@ int main(int count, char** words) {
   if (what == "planted")
     run_planted(simt_test::kPlanted, simt_test::kPlantedCount, seed),
         run_planted(simt_test::kPlantedPipelines, simt_test::kPlantedPipelineCount, seed),
-        run_planted(simt_test::kPlantedHopper, simt_test::kPlantedHopperCount, seed);
+        run_planted(simt_test::kPlantedHopper, simt_test::kPlantedHopperCount, seed),
+        run_planted(simt_test::kPlantedAcross, simt_test::kPlantedAcrossCount, seed);
   else if (what == "probes")
     run_probes();
   else if (what == "instructions")
@@ -120,12 +121,14 @@ int main(int count, char** words) {
     simt_test::run_linear(seed);
   else if (what == "attention")
     simt_test::run_attention(seed);
+  else if (what == "tensor")
+    simt_test::run_tensor_attention(seed), simt_test::run_tensor_linear(seed);
   else if (what == "sample")
     simt_test::run_sample(seed);
   else
     return std::fputs(
-               "usage: simt_check planted|probes|instructions|kernels|lint|rowwise|linear|attention|sample [SEED "
-               "[all]]\n",
+               "usage: simt_check planted|probes|instructions|kernels|lint|rowwise|linear|attention|tensor|sample "
+               "[SEED [all]]\n",
                stderr),
            2;
 }

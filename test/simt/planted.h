@@ -41,5 +41,8 @@ extern const int kPlantedPipelineCount;
 // Those of compute capability 9.0: boxes, wgmma, registers that warps hand over.
 extern const Planted kPlantedHopper[];
 extern const int kPlantedHopperCount;
+// Those of second operands with N along the row.
+extern const Planted kPlantedAcross[];
+extern const int kPlantedAcrossCount;
 
 }  // namespace kvasir::simt_test

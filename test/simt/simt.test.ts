@@ -32,9 +32,10 @@ const run = (program: string, ...args: string[]): Result[] =>
     .split('\n')
     .map((line) => JSON.parse(line))
 
-// Ops whose results must have the processor's bits, and those that sum in another order.
-const suites = ['rowwise', 'linear', 'attention', 'sample']
-const bounds: Record<string, number> = { sample: 1e-6 }
+// Ops whose results must have the processor's bits, and those that sum in another order: `tensor` has those that round to 16
+// bits for tensor cores, whose bits must not depend on how a step is put together.
+const suites = ['rowwise', 'linear', 'attention', 'tensor', 'sample']
+const bounds: Record<string, number> = { tensor: 5e-4, sample: 1e-6 }
 
 beforeAll(() => {
   execFileSync('cmake', ['-S', root, '-B', build, '-DCMAKE_BUILD_TYPE=Release'], { stdio: 'pipe' })
@@ -44,7 +45,7 @@ beforeAll(() => {
 describe('emulator', () => {
   it.each(seeds)('finds every planted bug and nothing else: seed %i', (seed) => {
     const results = run('simt_check', 'planted', `${seed}`)
-    expect(results.filter(({ name }) => !name.startsWith('none: ')).length).toBeGreaterThanOrEqual(60)
+    expect(results.filter(({ name }) => !name.startsWith('none: ')).length).toBeGreaterThanOrEqual(67)
     for (const { name, findings } of results) {
       const expected = name.split(': ')[0] ?? ''
       if (expected === 'none') expect(findings, name).toEqual({})
@@ -127,7 +128,7 @@ describe('kernels', () => {
       expect(mma, name).toBe(floor.mma)
       // K-quants read the scales of 256 values once for each 64; keys of 16 bits come in halves of a sector, from the cache.
       expect((buffers[floor.operand]?.[0] ?? 0) / floor.bytes, name).toBeLessThanOrEqual(
-        / f16 /.test(name) ? 1.5 : 1.09,
+        / f16 /.test(name) && !/wgmma/.test(name) ? 1.5 : 1.09,
       )
     }
   })

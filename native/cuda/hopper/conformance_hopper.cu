@@ -21,10 +21,16 @@ __device__ __forceinline__ void dump(int bytes, uint32_t base, uint32_t* out) {
   }
 }
 
-// [64, 16] integers as bf16, rows of 32 bytes in swizzled ones of 128, behind the matrix.
-__device__ __forceinline__ void write_bf16(const uint32_t* in, unsigned char* to) {
-  for (int i = static_cast<int>(threadIdx.x); i < 64 * 8; i += 128)
-    *reinterpret_cast<uint32_t*>(to + swizzled(i / 8 * 128 + i % 8 * 4, Swizzle::bytes128)) = small_pair(in[i]);
+__device__ __forceinline__ uint32_t small_halves(uint32_t bits) {
+  return pack_f16(small(bits & 255), small(bits >> 8 & 255));
+}
+
+// [64, 16] integers of 16 bits, rows of 32 bytes in swizzled ones of 128, behind the matrix; or [16, 64] of them, twice.
+template <typename Pair>
+__device__ __forceinline__ void write(const uint32_t* in, unsigned char* to, bool across, Pair pair) {
+  for (int i = static_cast<int>(threadIdx.x); i < 64 * 8 * (across ? 2 : 1); i += 128)
+    *reinterpret_cast<uint32_t*>(to + swizzled(across ? i * 4 : i / 8 * 128 + i % 8 * 4, Swizzle::bytes128)) =
+        pair(in[i]);
   fence_async();
   __syncthreads();
 }
@@ -57,6 +63,23 @@ __device__ __forceinline__ void multiply(int which, const uint32_t* in, uint32_t
     else
       wgmma_s8(d, own, second, which == 8);
     if (which == 8) wgmma_s8(d, own, matrix_at(base + 96, Swizzle::bytes128, 16, 1024), true);
+    finish(d, out);
+  } else if (which > 10) {
+    uint32_t a[4];
+    for (int i = 0; i < 4; ++i) a[i] = small_halves(own[i]);
+    const uint64_t b = matrix_across(base + kMatrix, Swizzle::bytes128, 2048, 1024);
+    if (which == 13) {
+      float d[64] = {};
+      wgmma_fence();
+      wgmma_f16<true>(d, a, b, true);
+      return finish(d, out);
+    }
+    float d[32] = {};
+    wgmma_fence();
+    if (which == 12)
+      wgmma_f16<true>(d, a, b, true);
+    else
+      wgmma_f16<false>(d, a, matrix_at(base + kMatrix, Swizzle::bytes128, 16, 1024), true);
     finish(d, out);
   } else {
     const uint64_t b = matrix_at(base + kMatrix, Swizzle::bytes128, 16, 1024);
@@ -97,7 +120,10 @@ extern "C" __global__ void __launch_bounds__(128) conformance_hopper(const __gri
   if (which < 5) {
     dump(which == 4 ? 4096 : 64 * hopper_box_columns(which), base, out);
   } else {
-    if (which > 8) write_bf16(op.in, shared + kMatrix);
+    if (which > 10)
+      write(op.in, shared + kMatrix, which > 11, small_halves);
+    else if (which > 8)
+      write(op.in, shared + kMatrix, false, small_pair);
     multiply(which, op.in, base, out);
   }
   for (int i = 0; i < kHopperWords; ++i)

@@ -20,6 +20,9 @@ constexpr const char* kHopperConformance[] = {
     "wgmma_s8 that adds",
     "wgmma_bf16 of integers",
     "wgmma_bf16 of integers in shared memory",
+    "wgmma_f16 of integers",
+    "wgmma_f16 of integers, across 64 columns",
+    "wgmma_f16 of integers, across 128 columns",
 };
 constexpr int kHopperCases = sizeof kHopperConformance / sizeof *kHopperConformance;
 

@@ -44,17 +44,34 @@ std::vector<std::shared_ptr<const Program>> checked(std::vector<std::shared_ptr<
   return programs;
 }
 
+bool is_half(const Weight& weight) { return weight.dtype == Dtype::f16 || weight.dtype == Dtype::bf16; }
+
+// What linear by wgmma with 16-bit weights needs in the largest step.
+int64_t most_rounded_bytes(const DeviceFacts& facts, const Weights& weights, const StepLimits& limits) {
+  int64_t most = 0;
+  for (const Weight& w : weights.list)
+    if (facts.wgmma_half && is_half(w))
+      most = std::max(most, rounded_bytes(std::max(limits.tokens, limits.rows), w.cols));
+  return most;
+}
+
 // KVASIR_CUDA_WGMMA=0: without the kernels for compute capability 9.0 alone.
 DeviceFacts facts_of(const driver::ContextPtr& context, driver::Kernels& kernels, driver::Stream& stream,
-                     const Weights& weights) {
+                     const Weights& weights, const KvCache& kv) {
   const driver::CardFacts& card = context->card();
   const char* wgmma = std::getenv("KVASIR_CUDA_WGMMA");
-  const bool wanted = !wgmma || std::strcmp(wgmma, "0") != 0;
-  return {.multiprocessors = card.multiprocessors,
-          .compute_capability = card.compute_capability,
-          .shared_bytes = card.shared_bytes,
-          .wgmma = wanted && card.compute_capability == 90 && kernels.has("linear_q8_0_wgmma_128") &&
-                   wgmma_agrees(context, kernels, stream, weights.list)};
+  const bool wanted = (!wgmma || std::strcmp(wgmma, "0") != 0) && card.compute_capability == 90;
+  const bool has_half = std::any_of(weights.list.begin(), weights.list.end(), is_half);
+  const bool has_heads = kv.dtype == Dtype::f16 && (kv.head_dim == 64 || kv.head_dim == 128);
+  return {
+      .multiprocessors = card.multiprocessors,
+      .compute_capability = card.compute_capability,
+      .shared_bytes = card.shared_bytes,
+      .wgmma = wanted && kernels.has("linear_q8_0_wgmma_128") && wgmma_agrees(context, kernels, stream, weights.list),
+      .wgmma_attention = wanted && has_heads && kernels.has("attention_wgmma_128") &&
+                         wgmma_attention_agrees(context, kernels, stream, kv),
+      .wgmma_half =
+          wanted && has_half && kernels.has("linear_f16_wgmma_64") && wgmma_half_agrees(context, kernels, stream)};
 }
 
 }  // namespace
@@ -66,7 +83,7 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
       context_(card.context),
       kernels_(context_, card.kernel_folders),
       stream_(context_),
-      facts_(facts_of(context_, kernels_, stream_, weights)),
+      facts_(facts_of(context_, kernels_, stream_, weights, options.kv)),
       weights_(context_, weights, *programs_[0], options.threads, card.progress),
       limits_(limits_of(programs_, options)),
       arrays_(limits_),
@@ -76,7 +93,8 @@ CardModel::CardModel(const ExecutorOptions& options, const CardOptions& card, co
       attention_(context_, kAttentionWorkspaceBytes),
       step_(context_, arrays_.bytes()),
       masks_(context_, int64_t{options.slots} * formats_.mask_words() * int64_t{sizeof(uint32_t)}),
-      results_(context_, std::max(1, limits_.rows) * sizeof(SampleResult)) {
+      results_(context_, std::max(1, limits_.rows) * sizeof(SampleResult)),
+      rounded_(context_, most_rounded_bytes(facts_, weights, limits_)) {
   kv_ = with_spare_page(options.kv, kv_memory_.data());
   if (options.swap.pages > 0) swap_.emplace(context_, options.swap.pages, kv_);
   // What a masked key reads must be a number: it is multiplied by zero.
@@ -92,7 +110,8 @@ Card CardModel::card() {
           arrays_.row_mask(step_.data()),
           reinterpret_cast<const uint32_t*>(masks_.data()),
           formats_.mask_words(),
-          facts_};
+          facts_,
+          rounded_.data()};
 }
 
 int64_t CardModel::arena_bytes() const {

@@ -67,7 +67,7 @@ class CardModel {
   int64_t kv_bytes() const { return kv_.bytes(); }
   int64_t graphs() const { return static_cast<int64_t>(graphs_.size()); }
   int64_t replays() const { return replays_; }
-  bool wgmma() const { return facts_.wgmma; }
+  bool wgmma() const { return facts_.wgmma || facts_.wgmma_attention || facts_.wgmma_half; }
 
  private:
   void queue_copies();
@@ -94,7 +94,7 @@ class CardModel {
   KvCache kv_;
   std::optional<CardSwap> swap_;
   std::optional<Error> swap_failure_;
-  driver::DeviceMemory kv_memory_, attention_, step_, masks_, results_;
+  driver::DeviceMemory kv_memory_, attention_, step_, masks_, results_, rounded_;
   // Recorded steps hold their addresses, so an arena never moves: a program that needs a larger one gets another.
   std::vector<driver::DeviceMemory> arenas_;
   std::map<int, uint8_t*> arena_of_program_;

@@ -14,12 +14,21 @@ struct OnStream {
     queue_op(op, card);
   }
   void operator()(const Linear& op) const {
-    if (!uses_wgmma(op, card.facts)) return queue_op(op, card);
-    queue_op(with_boxes(op, [this](const Boxes& boxes) { return card.context.encode(boxes); }), card);
+    const auto encode = [this](const Boxes& boxes) { return card.context.encode(boxes); };
+    if (uses_wgmma(op, card.facts)) return queue_op(with_boxes(op, encode), card);
+    if (!uses_wgmma_half(op, card.facts)) return queue_op(op, card);
+    if (op.x.rows == 0) return;
+    const RoundRows rounded = round_rows_of(op, card.rounded);
+    queue_op(rounded, card);
+    queue_op(with_half_boxes(op, rounded, card.facts, encode), card);
   }
-  void operator()(const Attention& op) const { queue_op(plan_attention(op, extent, card.facts), card); }
+  void operator()(const Attention& op) const {
+    const PagedAttention paged = plan_attention(op, extent, card.facts);
+    if (!uses_wgmma(op, card.facts)) return queue_op(paged, card);
+    queue_op(with_pages(paged, [this](const Boxes& boxes) { return card.context.encode(boxes); }), card);
+  }
   void operator()(const GatedLinear& op) const {
-    queue_op(op.both, card);
+    (*this)(op.both);
     queue_op(SwiGlu{.x = op.both.y, .y = op.y}, card);
   }
   // The two whose state is the slots' and not the step's.

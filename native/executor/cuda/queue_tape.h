@@ -19,6 +19,7 @@ struct Card {
   const uint32_t* masks;
   int32_t mask_words;
   DeviceFacts facts;
+  uint8_t* rounded;  // rounded_bytes() of the largest step, where linear goes by wgmma with 16-bit weights
 };
 
 template <typename Op>

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "native/cuda/pack.h"
+#include "native/executor/cuda/trial.h"
 
 namespace kvasir::cuda {
 namespace {
@@ -32,33 +33,12 @@ std::vector<uint8_t> random_tokens(int64_t stride, std::mt19937& random) {
   return bytes;
 }
 
-struct Place {
-  const driver::ContextPtr& context;
-  driver::Kernels& kernels;
-  driver::Stream& stream;
-
-  driver::DeviceMemory put(const std::vector<uint8_t>& bytes) {
-    driver::DeviceMemory memory(context, bytes.size());
-    stream.copy_in(memory.data(), bytes.data(), bytes.size());
-    return memory;
-  }
-  template <typename Arg>
-  void launch(const Arg& arg, const DeviceFacts& facts) {
-    const Launches launches = plan(arg, facts);
-    for (int i = 0; i < launches.count; ++i) {
-      const Launch& l = launches.launch[i];
-      stream.launch(kernels.find(l.kernel, l.shared_bytes), {l.grid.x, l.grid.y, l.grid.z},
-                    {l.block.x, l.block.y, l.block.z}, l.shared_bytes, &arg);
-    }
-  }
-};
-
-bool agrees(Place& place, Dtype dtype, std::mt19937& random) {
+bool agrees(Trial& trial, Dtype dtype, std::mt19937& random) {
   const int64_t x_stride = activation_stride(Dtype::act8, kCols), y_stride = activation_stride(Dtype::f32, kOutputs);
   const auto file = finite_bytes(kOutputs * row_bytes(dtype, kCols), random);
   std::vector<uint8_t> panels(packed_bytes(dtype, kOutputs, kCols));
   pack_panels({file.data(), dtype, kOutputs, kCols, row_bytes(dtype, kCols)}, 0, panels_of(kOutputs), panels.data());
-  const auto w = place.put(panels), x = place.put(random_tokens(x_stride, random));
+  const auto w = trial.put(panels), x = trial.put(random_tokens(x_stride, random));
   std::vector<uint8_t> results[3];
   Linear op;
   op.x = {x.data(), Dtype::act8, kTokens, kCols, x_stride};
@@ -66,15 +46,15 @@ bool agrees(Place& place, Dtype dtype, std::mt19937& random) {
   op.segments = 1;
   for (int way = 0; way < 3; ++way) {  // linear_wide; two panels a warp; one
     results[way].resize(kTokens * y_stride);
-    const auto y = place.put(results[way]);
+    const auto y = trial.put(results[way]);
     op.y = {y.data(), Dtype::f32, kTokens, kOutputs, y_stride};
     const DeviceFacts facts{.multiprocessors = way == 1 ? 1 : INT_MAX, .compute_capability = 90, .wgmma = true};
     if (way == 0)
-      place.launch(op, facts);
+      trial.launch(op, facts);
     else
-      place.launch(with_boxes(op, [&](const Boxes& boxes) { return place.context->encode(boxes); }), facts);
-    place.stream.copy_out(results[way].data(), y.data(), results[way].size());
-    place.stream.wait();
+      trial.launch(with_boxes(op, [&](const Boxes& boxes) { return trial.context->encode(boxes); }), facts);
+    trial.stream.copy_out(results[way].data(), y.data(), results[way].size());
+    trial.stream.wait();
   }
   return results[0] == results[1] && results[0] == results[2];
 }
@@ -87,8 +67,8 @@ bool wgmma_agrees(const driver::ContextPtr& context, driver::Kernels& kernels, d
   for (const Weight& weight : weights)
     if (is_quantised(weight.dtype)) formats.insert(weight.dtype);
   std::mt19937 random(90);
-  Place place{context, kernels, stream};
-  return std::all_of(formats.begin(), formats.end(), [&](Dtype dtype) { return agrees(place, dtype, random); });
+  Trial trial{context, kernels, stream};
+  return std::all_of(formats.begin(), formats.end(), [&](Dtype dtype) { return agrees(trial, dtype, random); });
 }
 
 }  // namespace kvasir::cuda

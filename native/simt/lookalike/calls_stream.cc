@@ -102,6 +102,11 @@ Result cuEventRecord(EventHandle handle, StreamHandle on) {
   stream->push({[event, number](Stream&) { event->reach(number); }});
   return kSuccess;
 }
+Result cuEventQuery(EventHandle handle) {
+  NEED_INIT();
+  FIND(event, events, handle);
+  return event->passed() ? event->device->failure() : kNotReady;
+}
 Result cuEventSynchronize(EventHandle handle) {
   NEED_INIT();
   FIND(event, events, handle);

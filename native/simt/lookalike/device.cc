@@ -40,6 +40,7 @@ const Settings& settings() {
     s.init_result = number("KVASIR_SIMT_INIT", s.devices > 0 ? driver::kSuccess : driver::kNoDevice);
     if (const char* bytes = std::getenv("KVASIR_SIMT_MEMORY")) s.memory = std::strtoull(bytes, nullptr, 10);
     if (const char* name = std::getenv("KVASIR_SIMT_BROKEN")) s.broken = name;
+    if (const char* name = std::getenv("KVASIR_SIMT_STUCK")) s.stuck = name;
     if (const char* path = std::getenv("KVASIR_SIMT_REPORT")) s.report = path;
     return s;
   }();

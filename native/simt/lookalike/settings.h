@@ -15,6 +15,7 @@ struct Settings {
   uint64_t memory = uint64_t{1} << 30;  // KVASIR_SIMT_MEMORY, bytes of each device
   int init_result = 0;                  // KVASIR_SIMT_INIT: what cuInit gives
   std::string broken;                   // KVASIR_SIMT_BROKEN: kernels whose names contain it do nothing
+  std::string stuck;                    // KVASIR_SIMT_STUCK: kernels whose names contain it do not end
   std::string report;                   // KVASIR_SIMT_REPORT: a file that gets the counters when a context ends
 
   int compute_capability(int device) const { return compute[std::min<size_t>(device, compute.size() - 1)]; }

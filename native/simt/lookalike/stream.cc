@@ -28,6 +28,11 @@ void Event::wait() {
   changed_.wait(lock, [&] { return reached_ >= until; });
 }
 
+bool Event::passed() {
+  std::lock_guard lock(mutex_);
+  return reached_ >= recorded_;
+}
+
 double Event::when() {
   std::lock_guard lock(mutex_);
   return milliseconds_;
@@ -80,8 +85,11 @@ void Stream::run_kernel(const KernelEntry& kernel, const Launch& launch, const A
   if (device->failure() != driver::kSuccess) return;
   ++device->counters.launches;
   device->counters.wgmma_kernels += std::string_view(kernel.name).find("_wgmma_") != std::string_view::npos;
-  const std::string& broken = settings().broken;
-  if (!broken.empty() && std::string_view(kernel.name).find(broken) != std::string_view::npos) return;
+  const auto is_named = [&](const std::string& part) {
+    return !part.empty() && std::string_view(kernel.name).find(part) != std::string_view::npos;
+  };
+  while (is_named(settings().stuck)) std::this_thread::sleep_for(std::chrono::seconds(1));
+  if (is_named(settings().broken)) return;
   std::string trouble;
   const bool fine = without_fault([&] {
     try {

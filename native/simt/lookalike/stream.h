@@ -45,6 +45,7 @@ class Event {
   uint64_t record();            // begins a new wait; returns its number
   void reach(uint64_t number);  // on the stream
   void wait();
+  bool passed();
   double when();  // of the last reach, in milliseconds
   Device* const device;
 

@@ -66,10 +66,10 @@ main(async () => {
           const begin = performance.now()
           const [js, all] = [threadMs(), processMs()]
           const idle = idleShare(llm, streams)
-          const answers = await Promise.all(calls.map((call) => chat(llm, call)))
+          const texts = await Promise.all(calls.map((call) => streamed(llm, call)))
           const ms = performance.now() - begin
           const [jsMs, allMs] = [threadMs() - js, processMs() - all]
-          check256(answers.map(({ text }) => text))
+          check256(texts)
           const engine_us = perToken(allMs - jsMs)
           return { ...rate(ms), idle_share: await idle, js_us: perToken(jsMs), engine_us }
         },
@@ -125,6 +125,7 @@ main(async () => {
     ['', ''],
     [
       ['HTTP against the library', `${digits((100 * http.median) / library.median)} %`],
+      ['… at most, by the processor time of all three', `${digits(100 * possibleShare(of))} %`],
       ['first token over HTTP, median ms', show(of('http', 'ttft_p50_ms'))],
       ['device idle', `${digits(100 * of('http', 'idle_share').median)} %`],
       ['JavaScript thread, µs of processor a token', show(of('http', 'js_us'))],
@@ -132,6 +133,7 @@ main(async () => {
       ['other threads of the server, µs of processor a token', show(of('http', 'engine_us'))],
       ['… with the library alone', show(of('library', 'engine_us'))],
       ['client, µs of processor a token', show(of('http', 'client_us'))],
+      ['cores that all of it had', digits(busyCores(of))],
       ['event loop late, p50 and p99 ms', `${digits(p50)} ${digits(p99)}`],
     ],
   )
@@ -147,6 +149,10 @@ main(async () => {
       device_idle_share: of('http', 'idle_share').median,
       js_us_per_token: of('http', 'js_us').median,
       library_js_us_per_token: of('library', 'js_us').median,
+      engine_us_per_token: of('http', 'engine_us').median,
+      library_engine_us_per_token: of('library', 'engine_us').median,
+      // On cores that are never idle: what the library does there, with the client's work and the server's beside it.
+      http_share_possible: possibleShare(of),
       client_us_per_token: of('http', 'client_us').median,
       loop_late_p99_ms: p99,
     },
@@ -167,6 +173,17 @@ async function idleShare(llm: Llm, streams: number): Promise<number> {
   const end = await at(false)
   return 1 - (end.busy - begin.busy) / (end.time - begin.time)
 }
+
+type Of = (name: string, figure: string) => { median: number }
+
+const perHttpToken = (of: Of): number =>
+  ['engine_us', 'js_us', 'client_us'].reduce((sum, figure) => sum + of('http', figure).median, 0)
+
+const busyCores = (of: Of): number => (perHttpToken(of) * of('http', 'tokens_per_second').median) / 1e6
+
+/** Of the library's throughput, were all cores busy with nothing else: its time for a token over that of all three. */
+const possibleShare = (of: Of): number =>
+  (of('library', 'engine_us').median + of('library', 'js_us').median) / perHttpToken(of)
 
 /** Milliseconds that this thread has had a processor. */
 function threadMs(): number {
@@ -189,6 +206,13 @@ const optionsOf = ({ seed, tokens }: ClientCall) => ({
 })
 
 const chat = (llm: Llm, call: ClientCall) => llm.chat(call.content, optionsOf(call))
+
+/** Read piece by piece, as the client reads its streams. */
+async function streamed(llm: Llm, call: ClientCall): Promise<string> {
+  let text = ''
+  for await (const piece of chat(llm, call)) text += piece.text
+  return text
+}
 
 /** What each request is answered when nothing else runs. */
 async function expected(llm: Llm, calls: readonly ClientCall[]): Promise<string[]> {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 namespace kvasir::gpu_bench {
 namespace {
@@ -32,14 +34,27 @@ driver::DeviceMemory Card::put(const void* data, size_t bytes) {
 
 std::vector<uint8_t> Card::get(const uint8_t* from, size_t bytes) {
   std::vector<uint8_t> data(bytes);
+  finish();
   stream_.copy_out(data.data(), from, bytes);
   stream_.wait();
   return data;
 }
 
+void Card::finish() {
+  const driver::Event over(context_);
+  stream_.record(over);
+  for (const auto begin = std::chrono::steady_clock::now(); !over.passed();) {
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    if (std::chrono::steady_clock::now() - begin < std::chrono::minutes(1)) continue;
+    std::fprintf(stderr, "%s, or a kernel queued just before it, does not end\n", last_);
+    std::_Exit(3);
+  }
+}
+
 void Card::queue(const cuda::Launches& launches, const void* op) {
   for (int i = 0; i < launches.count; ++i) {
     const cuda::Launch& launch = launches.launch[i];
+    last_ = launch.kernel;
     stream_.launch(kernels_.find(launch.kernel, launch.shared_bytes), {launch.grid.x, launch.grid.y, launch.grid.z},
                    {launch.block.x, launch.block.y, launch.block.z}, launch.shared_bytes, op);
   }
@@ -77,7 +92,7 @@ double Card::measure(size_t count, const std::function<void(size_t)>& queue_one)
     stream_.record(begin);
     for (size_t i = 0; i < each; ++i) queue_one(i % count);
     stream_.record(end);
-    end.wait();
+    finish();
     if (round >= 0) times.push_back(end.milliseconds_since(begin) / static_cast<double>(each));
   }
   std::sort(times.begin(), times.end());

@@ -52,10 +52,13 @@ class Card {
 
  private:
   double measure(size_t count, const std::function<void(size_t)>& queue_one);
+  // Waits for what is queued. After a minute, with a word on stderr, it ends the process: nothing else would end the kernel.
+  void finish();
 
   driver::ContextPtr context_;
   driver::Kernels kernels_;
   driver::Stream stream_;
+  const char* last_ = "";         // kernel that was queued
   driver::DeviceMemory rounded_;  // for linear with 16-bit weights
   bool small_, has_wgmma_;
   cuda::DeviceFacts facts_;

@@ -9,6 +9,8 @@ export interface NativeFile {
   readonly size: number
   /** Copies [offset, offset + length) out of the map. */
   read(offset: number, length: number): Uint8Array
+  /** Where `count` GGUF strings (u64 length, bytes) that begin at `offset` end; off the event loop. */
+  skipStrings(offset: number, count: number): Promise<number>
   close(): void
 }
 

@@ -27,6 +27,7 @@ const order = [
   'graph',
   'native.ts',
   'asar.ts',
+  'files.ts',
   'errors.ts',
 ]
 

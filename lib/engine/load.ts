@@ -105,7 +105,8 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
     const { chatTemplate } = await part(import('../chat/template.ts'))
     const program = await compileProgram(checkpoint, memory.limits, 'generate')
     await turn()
-    const weights = native().createWeights(await bindWeights(program.weights, checkpoint, files))
+    const shared = { weights: program.weights } // by later programs; the first one's graph can go
+    const weights = native().createWeights(await bindWeights(shared.weights, checkpoint, files))
     await turn()
     const codec = await tokenizer
     const template = chatTemplate(checkpoint, codec)
@@ -149,7 +150,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         return (await formats).grammar(format)
       },
       stopTokens: checkpoint.stopTokens,
-      programs: programNumbers(executor, (output) => compileProgram(checkpoint, memory.limits, output, program)),
+      programs: programNumbers(executor, (output) => compileProgram(checkpoint, memory.limits, output, shared)),
       info: {
         name: checkpoint.name,
         path,

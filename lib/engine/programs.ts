@@ -14,12 +14,12 @@ import { readFloats } from '../weights/read-tensor.ts'
 import type { Pooling } from './embed-request.ts'
 import type { ProgramNumbers } from './types.ts'
 
-/** A program for the steps of `limits`; `first` is one of the same model, whose weights it shares. */
+/** A program for the steps of `limits`; it shares the weights of `first`, one of the same model. */
 export async function compileProgram(
   checkpoint: Checkpoint,
   limits: Limits,
   output: Output,
-  first?: CompiledProgram,
+  first?: Pick<CompiledProgram, 'weights'>,
 ): Promise<CompiledProgram> {
   const ropeFactors = await readFloats(checkpoint, 'rope_freqs.weight')
   const graph = buildGraph(checkpoint.config, { output, ...(ropeFactors && { ropeFactors }) })

@@ -1,12 +1,12 @@
 // Models of a Hugging Face repository: hf:org/repo takes what a model needs, hf:org/repo:file one file. HF_ENDPOINT
 // names a mirror, HF_TOKEN opens private repositories, as in huggingface_hub.
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KvasirError } from '../errors.ts'
+import { exists, mkdir } from '../files.ts'
 import { modelFolder } from './cache.ts'
 import { aborted, diskError, networkError, reasonOf } from './errors.ts'
 import { withLock } from './lock.ts'
-import { exists, type PullOptions } from './pull.ts'
+import type { PullOptions } from './pull.ts'
 
 const CONNECT_MS = 10_000
 /** One name of a repository or file, never a way out of the folder. */

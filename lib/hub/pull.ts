@@ -1,11 +1,10 @@
 // Brings a model of the catalogue into the cache: the first source that works, once however many processes ask.
-import { access, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KvasirError } from '../errors.ts'
+import { exists, mkdir } from '../files.ts'
 import { modelFolder } from './cache.ts'
 import type { CatalogueEntry, Source } from './catalogue.ts'
 import { aborted, diskError } from './errors.ts'
-import { withLock } from './lock.ts'
 
 export interface Progress {
   /** Name of the file. */
@@ -26,18 +25,13 @@ export async function pull(entry: CatalogueEntry, options: PullOptions = {}): Pr
   const path = join(folder, entry.file)
   if (await exists(path)) return path
   await mkdir(folder, { recursive: true }).catch((cause) => Promise.reject(diskError(folder, cause)))
+  const { withLock } = await import('./lock.ts')
   return withLock(`${path}.lock`, options.signal, async () => {
     // Another process may have brought it while we waited.
     if (!(await exists(path))) await fromAny(entry, path, options)
     return path
   })
 }
-
-export const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
 
 async function fromAny(entry: CatalogueEntry, path: string, options: PullOptions): Promise<void> {
   const failures: KvasirError[] = []

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { KvasirError } from '../errors.ts'
+import { exists } from '../files.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import type { WeightDtype } from '../weights/formats.ts'
 import { openCheckpoint } from '../weights/open.ts'
@@ -15,7 +16,7 @@ import { quantizeCheckpoint } from '../weights/quantize.ts'
 import { modelFolder } from './cache.ts'
 import { diskError } from './errors.ts'
 import { withLock } from './lock.ts'
-import { exists, type PullOptions } from './pull.ts'
+import type { PullOptions } from './pull.ts'
 
 /** Goes up when what quantising writes changes. */
 const VERSION = 1

@@ -2,14 +2,17 @@
 import { resolve } from 'node:path'
 import { unpackedPath } from '../asar.ts'
 import { KvasirError } from '../errors.ts'
+import { exists } from '../files.ts'
 import { CATALOGUE, findEntry } from './catalogue.ts'
-import { parseHubSpec, pullFromHub } from './hugging-face.ts'
-import { exists, type PullOptions, pull } from './pull.ts'
+import { type PullOptions, pull } from './pull.ts'
 
 /** Fetches what is not here yet. Throws KV_NOT_FOUND for what is none of these, and as pull() does. */
 export async function resolveModel(spec: string, options: PullOptions = {}): Promise<string> {
-  const hub = parseHubSpec(spec)
-  if (hub) return pullFromHub(hub, options)
+  if (spec.startsWith('hf:')) {
+    const { parseHubSpec, pullFromHub } = await import('./hugging-face.ts')
+    const hub = parseHubSpec(spec)
+    if (hub) return pullFromHub(hub, options)
+  }
   const entry = findEntry(spec)
   if (entry) return pull(entry, options)
   const path = unpackedPath(resolve(spec)) // mapped by native code, which knows no archives

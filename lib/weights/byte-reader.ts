@@ -1,14 +1,15 @@
 // Reads a file front to back in chunks, so that a header of megabytes costs neither a copy of itself nor a long stop
 // of the event loop. Little-endian. Every read is checked against the size of the file.
-import { type FileHandle, open } from 'node:fs/promises'
-import { KvasirError } from '../errors.ts'
+import { fromNative, KvasirError } from '../errors.ts'
+import { ReadableFile } from '../files.ts'
+import { type NativeFile, native } from '../native.ts'
 
-const CHUNK = 256 * 1024
+const CHUNK = 64 * 1024
 
 /** Opens a file for reading; KV_NOT_FOUND or KV_DISK when that fails. */
-export async function openForReading(path: string): Promise<FileHandle> {
+export async function openForReading(path: string): Promise<ReadableFile> {
   try {
-    return await open(path, 'r')
+    return await ReadableFile.open(path)
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
     throw new KvasirError(missing ? 'KV_NOT_FOUND' : 'KV_DISK', `cannot open ${path}: ${(cause as Error).message}`, {
@@ -18,9 +19,9 @@ export async function openForReading(path: string): Promise<FileHandle> {
 }
 
 /** Fills `bytes` from `offset` of the file. */
-export async function readExactly(handle: FileHandle, path: string, bytes: Uint8Array, offset: number): Promise<void> {
+export async function readExactly(file: ReadableFile, path: string, bytes: Uint8Array, offset: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    const { bytesRead } = await handle.read(bytes, done, bytes.length - done, offset + done)
+    const bytesRead = await file.read(bytes, done, bytes.length - done, offset + done)
     if (bytesRead === 0)
       throw new KvasirError('KV_FORMAT', `${path} ends at byte ${offset + done}, before its own tables`)
     done += bytesRead
@@ -33,9 +34,10 @@ export class ByteReader {
   private chunk = Buffer.allocUnsafe(CHUNK)
   private bytes = this.chunk.subarray(0, 0)
   private start = 0
+  private map: NativeFile | undefined
 
   constructor(
-    private readonly handle: FileHandle,
+    private readonly file: ReadableFile,
     readonly path: string,
     readonly size: number,
   ) {}
@@ -52,7 +54,7 @@ export class ByteReader {
     const length = Math.min(Math.max(count, CHUNK), this.size - this.position)
     if (length > this.chunk.length) this.chunk = Buffer.allocUnsafe(length)
     const bytes = this.chunk.subarray(0, length)
-    await readExactly(this.handle, this.path, bytes, this.position)
+    await readExactly(this.file, this.path, bytes, this.position)
     this.bytes = bytes
     this.start = this.position
   }
@@ -92,32 +94,23 @@ export class ByteReader {
     this.position += count
   }
 
-  /** Moves past `count` strings, each a 64-bit length and its bytes. A vocabulary has 100,000 of them. */
+  /**
+   * Moves past `count` strings, each a 64-bit length and its bytes. A vocabulary has 100,000 of them: native code looks
+   * at the lengths, off the event loop.
+   */
   async skipStrings(count: number, what: string): Promise<void> {
-    while (count > 0) {
-      await this.need(8, what)
-      count -= this.skipBuffered(count, what)
+    try {
+      this.map ??= native().openFile(this.path)
+      this.position = await this.map.skipStrings(this.position, count)
+    } catch (cause) {
+      const error = fromNative(cause)
+      if (!(error instanceof KvasirError)) throw error
+      throw new KvasirError(error.code, `${this.path}: ${what}: ${error.message}`, { cause })
     }
   }
 
-  /** Moves past the strings, at most `count`, whose length is buffered; returns how many. */
-  private skipBuffered(count: number, what: string): number {
-    const { bytes } = this
-    const last = bytes.length - 8
-    let at = this.position - this.start
-    let done = 0
-    for (; done < count && at <= last; done++) {
-      // Nearly all are shorter than 256 bytes; the others take the long way.
-      const long = bytes[at + 1]! | bytes[at + 2]! | bytes[at + 3]! | bytes[at + 4]!
-      if (long | bytes[at + 5]! | bytes[at + 6]! | bytes[at + 7]!) break
-      at += 8 + bytes[at]!
-    }
-    this.position = this.start
-    this.skip(at, what)
-    if (done < count && this.buffered >= 8) {
-      this.skip(this.u64(), what)
-      done++
-    }
-    return done
+  /** Gives back what skipStrings() mapped. */
+  close(): void {
+    this.map?.close()
   }
 }

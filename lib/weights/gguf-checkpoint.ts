@@ -96,11 +96,11 @@ class Keys {
     if (array.count !== count)
       throw new KvasirError('KV_FORMAT', `${this.header.path}: ${key} has ${array.count} values for ${count} tokens`)
     const bytes = new Uint8Array(array.bytes)
-    const handle = await openForReading(this.header.path)
+    const file = await openForReading(this.header.path)
     try {
-      await readExactly(handle, this.header.path, bytes, array.offset)
+      await readExactly(file, this.header.path, bytes, array.offset)
     } finally {
-      await handle.close()
+      await file.close()
     }
     return make(bytes.buffer)
   }

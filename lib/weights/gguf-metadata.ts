@@ -34,17 +34,17 @@ export async function ggufMetadata(checkpoint: Checkpoint, format: WeightDtype):
 
 async function copied(path: string): Promise<Map<string, GgufBytes>> {
   const { metadata } = await readGguf(path)
-  const handle = await openForReading(path)
+  const file = await openForReading(path)
   try {
     const result = new Map<string, GgufBytes>()
     for (const [key, { offset, bytes }] of metadata) {
       const value = new Uint8Array(bytes)
-      await readExactly(handle, path, value, offset)
+      await readExactly(file, path, value, offset)
       result.set(key, value)
     }
     return result
   } finally {
-    await handle.close()
+    await file.close()
   }
 }
 

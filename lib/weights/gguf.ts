@@ -77,11 +77,14 @@ export interface GgufHeader {
 
 /** Reads the header of the GGUF file at `path`. */
 export async function readGguf(path: string): Promise<GgufHeader> {
-  const handle = await openForReading(path)
+  const file = await openForReading(path)
+  let reader: ByteReader | undefined
   try {
-    return await parse(new ByteReader(handle, path, (await handle.stat()).size))
+    reader = new ByteReader(file, path, await file.size())
+    return await parse(reader)
   } finally {
-    await handle.close()
+    reader?.close()
+    await file.close()
   }
 }
 

@@ -1,7 +1,7 @@
 // A Hugging Face folder: config.json, tokenizer.json, and weights in one safetensors file or in shards with an index.
-import { access, readFile } from 'node:fs/promises'
 import { basename, join, resolve, sep } from 'node:path'
 import { KvasirError } from '../errors.ts'
+import { access, readFile } from '../files.ts'
 import { type Checkpoint, type CheckpointTensor, type CheckpointTokenizer, vocabularyOf } from './checkpoint.ts'
 import { configOf } from './hf-config.ts'
 import { parseObject, readSafetensors } from './safetensors.ts'

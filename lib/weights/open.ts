@@ -1,7 +1,7 @@
 // Opens a checkpoint by path: a .gguf file, a .safetensors file in its folder, or a folder with either.
-import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { KvasirError } from '../errors.ts'
+import { readdir, stat } from '../files.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { openGguf } from './gguf-checkpoint.ts'
 import { openFolder } from './hf-folder.ts'

@@ -16,21 +16,21 @@ const DTYPES: ReadonlyMap<unknown, WeightDtype> = new Map([
 
 /** Tensors of one file, in the order of their bytes. */
 export async function readSafetensors(path: string): Promise<CheckpointTensor[]> {
-  const handle = await openForReading(path)
+  const file = await openForReading(path)
   try {
-    const { size } = await handle.stat()
+    const size = await file.size()
     const fail = (message: string) =>
       new KvasirError('KV_FORMAT', `${path} ${message}: it is damaged or no safetensors file`)
     if (size < 8) throw fail(`is ${size} bytes long`)
     const prefix = Buffer.alloc(8)
-    await readExactly(handle, path, prefix, 0)
+    await readExactly(file, path, prefix, 0)
     const length = Number(prefix.readBigUInt64LE())
     if (length > MAX_HEADER || length > size - 8) throw fail(`says that its header is ${length} bytes long`)
     const json = Buffer.alloc(length)
-    await readExactly(handle, path, json, 8)
+    await readExactly(file, path, json, 8)
     return tensorsOf(path, size, 8 + length, parseObject(json.toString('utf8'), path))
   } finally {
-    await handle.close()
+    await file.close()
   }
 }
 

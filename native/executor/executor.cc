@@ -137,6 +137,7 @@ void Executor::run(Opening& opening) {
   slot = {std::move(opening.params), {}, std::move(prompt), {}, {}};
   if (const SamplerParams& params = slot.params; params.grammar)
     slot.matcher = std::make_shared<grammar::Matcher>(params.grammar, params.grammar_budget, &background_);
+  background_.wake();
   last_sampled_[opening.slot] = 0;
 }
 
@@ -182,8 +183,10 @@ void Executor::run(Copies& copies) {
 }
 
 // Whoever is told wakes up, often on this core: so a step that waits begins first, and the other threads compute meanwhile.
+// The same goes for the thread that finds masks.
 void Executor::tell() {
   if (!outcome_) return;
+  background_.wake();
   Outcome outcome = std::move(*outcome_);
   outcome_.reset();
   outcome.done(std::move(outcome.words), std::move(outcome.error));

@@ -50,7 +50,7 @@ void Bpe::prepare(BpeOptions options) {
     const char fallback[] = {'<', '0', 'x', kHex[byte >> 4], kHex[byte & 15], '>'};
     byte_ids_[byte] = options.byte_level ? vocab.find({&raw, 1}) : vocab.find({fallback, 6});
   }
-  cache_.assign(kCacheSlots, Cached());
+  cache_ = AnonymousMemory(kCacheSlots * sizeof(Cached));
 }
 
 void Bpe::encode(std::string_view word, std::vector<int32_t>& ids) {
@@ -68,7 +68,8 @@ void Bpe::encode(std::string_view word, std::vector<int32_t>& ids) {
 void Bpe::encode_cached(std::string_view word, std::vector<int32_t>& ids) {
   if (word.empty()) return;
   if (word.size() > Cached::kMaxBytes) return encode_word(word, ids);
-  Cached& cached = cache_[std::hash<std::string_view>()(word) % kCacheSlots];
+  const size_t slot = std::hash<std::string_view>()(word) % kCacheSlots;
+  Cached& cached = reinterpret_cast<Cached*>(cache_.data())[slot];
   if (cached.bytes == word.size() && std::memcmp(cached.text, word.data(), word.size()) == 0) {
     ids.insert(ids.end(), cached.ids, cached.ids + cached.count);
     return;

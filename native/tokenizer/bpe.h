@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "native/base/anonymous_memory.h"
 #include "native/tokenizer/vocab.h"
 
 namespace kvasir::tokenizer {
@@ -71,8 +72,8 @@ class Bpe {
   // A word and its ids in one cache line. A word owns the slot that its hash points to until another takes it.
   struct alignas(64) Cached {
     static constexpr size_t kMaxBytes = 22, kMaxIds = 10;
-    uint8_t bytes = 0;
-    uint8_t count = 0;
+    uint8_t bytes;  // 0: free
+    uint8_t count;
     char text[kMaxBytes];
     int32_t ids[kMaxIds];
   };
@@ -89,7 +90,7 @@ class Bpe {
   int32_t byte_ids_[256];
   std::vector<Symbol> symbols_;
   std::vector<Candidate> heap_;
-  std::vector<Cached> cache_;
+  AnonymousMemory cache_;  // kCacheSlots × Cached, touched as words come
 };
 
 // "▁", the space of SentencePiece.

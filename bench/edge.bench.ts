@@ -1,6 +1,7 @@
 // npm run bench:edge [-- --gigabytes 1.5] [-- --limit 1] [-- --format q8_0|q4_0] [-- --tokens 12]: a model that is larger
-// than the memory that its process may use. It runs from the map: what does not fit is read again. The KV cache is halved
-// in the middle of the answer. The same without a limit stands beside it.
+// than the memory that its process may use. It runs from the map: what does not fit is read again for every token, at most
+// as fast as the disk gives it, which the same run measures. Once the KV cache is halved in the middle of the answer, once it
+// gives way by itself. The same without a limit stands beside it.
 //
 // Needs the right to make a memory cgroup (root, version 1 or 2), and room for the model in the temporary folder.
 import { execFileSync, spawn } from 'node:child_process'
@@ -33,13 +34,13 @@ function memoryGroup(bytes: number): string | undefined {
 }
 
 /** Runs the probe, in `group` where there is one, with nothing of the model in the page cache. */
-function run(model: string, tokens: number, group?: string): Promise<EdgeProbe> {
+function run(model: string, tokens: number, mode: 'asked' | 'yield', group?: string): Promise<EdgeProbe> {
   execFileSync('dd', [`if=${model}`, 'iflag=nocache', 'count=0', 'status=none'])
   const join_ = group ? `echo $$ > ${join(group, 'cgroup.procs')} && ` : ''
   const command = `${join_}exec "$0" "$@"`
   const child = spawn(
     'sh',
-    ['-c', command, process.execPath, join(__dirname, 'edge', 'probe.js'), model, String(tokens)],
+    ['-c', command, process.execPath, join(__dirname, 'edge', 'probe.js'), model, String(tokens), mode],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
@@ -56,6 +57,19 @@ function run(model: string, tokens: number, group?: string): Promise<EdgeProbe> 
   })
 }
 
+/** Bytes a second that the disk gives, past the page cache: the best of three, as many threads as the probe has. */
+function diskSpeed(model: string): number {
+  const { size } = statSync(model)
+  const half = Math.floor(size / 2 ** 23)
+  const read = (skip: number) => `dd if="$0" of=/dev/null bs=4M iflag=direct status=none skip=${skip} count=${half}`
+  const seconds = Array.from({ length: 3 }, () => {
+    const begin = performance.now()
+    execFileSync('sh', ['-c', `${read(0)} & ${read(half)}; wait`, model])
+    return (performance.now() - begin) / 1000
+  })
+  return (2 * half * 2 ** 22) / Math.min(...seconds)
+}
+
 main(async () => {
   const { values } = parseArgs({
     options: {
@@ -69,7 +83,7 @@ main(async () => {
   const tokens = Number(values.tokens)
   const limit = Number(values.limit) * 1e9
   const donor = await load('smollm2:135m')
-  const { path, isa } = donor.info
+  const { path } = donor.info
   await donor.dispose()
 
   const folder = mkdtempSync(join(tmpdir(), 'kvasir-edge-'))
@@ -81,34 +95,54 @@ main(async () => {
     execFileSync('sync', [model])
     const { size } = statSync(model)
     check(group !== undefined, 'no memory cgroup can be made here: run as root')
-    const limited = await run(model, tokens, group)
-    const free = await run(model, tokens)
-    for (const one of [limited, free]) {
+    const asked = await run(model, tokens, 'asked', group)
+    const yielded = await run(model, tokens, 'yield', group)
+    const free = await run(model, tokens, 'asked')
+    for (const one of [asked, yielded, free]) {
       check(one.tokens === tokens, `${one.tokens} tokens came, ${tokens} were asked for`)
-      check(one.afterHalving > 0, 'nothing came after the KV cache was halved')
+      check(one.afterShrinking > 0, 'nothing came after the KV cache was made smaller')
     }
+    check(yielded.stepsDown > 0, 'the KV cache did not give way')
+    const disk = diskSpeed(model)
+    const reading = disk / (size - limit)
     const row = (name: string, one: EdgeProbe) => [
       name,
       digits(one.tokensPerSecond),
       digits(one.loadMs),
       digits(one.peakBytes / 1e6),
-      `${one.afterHalving} of ${one.tokens}`,
+      `${one.afterShrinking} of ${one.tokens}`,
     ]
     printTable(
-      [`${digits(size / 1e9)} GB of ${values.format}`, 'tokens/s', 'load ms', 'peak MB', 'after halving KV'],
-      [row(`within ${values.limit} GB`, limited), row('without a limit', free)],
+      [`${digits(size / 1e9)} GB of ${values.format}`, 'tokens/s', 'load ms', 'peak MB', 'after KV shrank'],
+      [
+        row(`within ${values.limit} GB, KV halved by resize()`, asked),
+        row(`within ${values.limit} GB, KV gave way: ${yielded.why}`, yielded),
+        row('without a limit', free),
+        [
+          `reading ${digits((size - limit) / 1e9)} GB a token at ${digits(disk / 1e9)} GB/s`,
+          digits(reading),
+          '',
+          '',
+          '',
+        ],
+      ],
     )
     printResult(
       'edge',
       {
         model_gb: size / 1e9,
         limit_gb: limit / 1e9,
-        limited_tokens_per_second: limited.tokensPerSecond,
+        limited_tokens_per_second: asked.tokensPerSecond,
+        yielding_tokens_per_second: yielded.tokensPerSecond,
         free_tokens_per_second: free.tokensPerSecond,
-        limited_peak_mb: limited.peakBytes / 1e6,
-        tokens_after_halving: limited.afterHalving,
+        disk_gb_per_s: disk / 1e9,
+        of_disk: asked.tokensPerSecond / reading,
+        limited_peak_mb: asked.peakBytes / 1e6,
+        tokens_after_halving: asked.afterShrinking,
+        tokens_after_yielding: yielded.afterShrinking,
+        kv_steps_down: yielded.stepsDown,
       },
-      isa,
+      free.isa,
     )
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -100,6 +100,8 @@ export interface ExecutorOptions {
   swap?: { pages: number; folder?: string | undefined } | undefined
   /** Of the threads that compute. */
   priority: Priority
+  /** Bytes of weights that stay in memory; the others are read again in every step, in order. Default: all. */
+  weightRoom?: number | undefined
 }
 
 /** 'background' gives way to other programs. */

@@ -121,6 +121,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       kvHeads: config.num_key_value_heads,
       headDim: config.head_dim,
       weights,
+      weightRoom: plan.room,
       swap,
       programs: [native().createProgram(program.tape)],
     }

@@ -12,6 +12,8 @@ export interface WeightsPlan {
   /** Undefined: as the files have them. */
   format: WeightDtype | undefined
   bytes: number
+  /** Bytes of them that stay in memory; undefined: all. */
+  room?: number
   why: string
 }
 
@@ -28,8 +30,17 @@ export function checkedWeights(option: unknown = 'auto'): WeightsOption {
   throw expected('weights', `'auto', 'as-is', or ${formats.join(', ')}`, option)
 }
 
+/** Weights that do not fit leave some of their share to what is read of them and dropped again. */
+const KEPT = 0.8
+
 /** `available`: bytes that the weights and everything else may take, in memory or on a card. */
 export function planWeights(checkpoint: Checkpoint, option: WeightsOption, available: number): WeightsPlan {
+  const plan = formatOf(checkpoint, option, available)
+  const room = SHARE * available
+  return plan.bytes <= room ? plan : { ...plan, room: Math.floor(KEPT * room) }
+}
+
+function formatOf(checkpoint: Checkpoint, option: WeightsOption, available: number): WeightsPlan {
   const bytes = [...checkpoint.tensors.values()].reduce((sum, tensor) => sum + tensor.bytes, 0)
   const asIs = (why: string): WeightsPlan => ({ format: undefined, bytes, why })
   if (option === 'as-is') return asIs('as asked')

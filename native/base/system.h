@@ -14,6 +14,10 @@ void unmap_pages(uint8_t* pages, size_t bytes);
 // The pages that lie wholly inside these bytes give their memory back and stay mapped; what they held is lost.
 void forget_pages(uint8_t* begin, size_t bytes);
 
+// Pages of a mapped file: not needed for now, so they go before any other; needed soon, so they may be read already.
+void drop_file_pages(const uint8_t* begin, size_t bytes);
+void expect_file_pages(const uint8_t* begin, size_t bytes);
+
 // The thread that calls gives way to others from now on.
 void lower_priority();
 // The thread that calls has its share of the processors, but takes none from a running thread in the moment it is woken.

@@ -36,6 +36,27 @@ void forget_pages(uint8_t* begin, size_t bytes) {
   if (first < last) madvise(reinterpret_cast<void*>(first), last - first, advice);
 }
 
+namespace {
+
+void advise_file(const uint8_t* begin, size_t bytes, int advice) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto first = reinterpret_cast<uintptr_t>(begin) / page * page;
+  const auto last = reinterpret_cast<uintptr_t>(begin) + bytes;
+  madvise(reinterpret_cast<void*>(first), last - first, advice);
+}
+
+}  // namespace
+
+void drop_file_pages(const uint8_t* begin, size_t bytes) {
+#if defined(MADV_PAGEOUT)
+  advise_file(begin, bytes, MADV_PAGEOUT);
+#else
+  advise_file(begin, bytes, MADV_DONTNEED);
+#endif
+}
+
+void expect_file_pages(const uint8_t* begin, size_t bytes) { advise_file(begin, bytes, MADV_WILLNEED); }
+
 void lower_priority() {
 #if defined(__APPLE__)
   pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);

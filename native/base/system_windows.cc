@@ -20,6 +20,12 @@ void forget_pages(uint8_t* begin, size_t bytes) {
   if (first < last) DiscardVirtualMemory(reinterpret_cast<void*>(first), last - first);
 }
 
+void drop_file_pages(const uint8_t*, size_t) {}  // the working set is trimmed as the system sees fit
+void expect_file_pages(const uint8_t* begin, size_t bytes) {
+  WIN32_MEMORY_RANGE_ENTRY range = {const_cast<uint8_t*>(begin), bytes};
+  PrefetchVirtualMemory(GetCurrentProcess(), 1, &range, 0);
+}
+
 void lower_priority() { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL); }
 
 void batch_priority() { SetThreadPriorityBoost(GetCurrentThread(), TRUE); }  // true: no boost when it is woken

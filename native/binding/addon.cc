@@ -117,6 +117,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   give_blocks_back();
   env.SetInstanceData(new Addon(env, exports));
   register_file(env, exports);
+  register_machine(env, exports);
   register_model(env, exports);
   register_executor(env, exports);
   register_cuda(env, exports);

@@ -116,6 +116,7 @@ std::shared_ptr<MappedFile> file_of(Napi::Value value);
 
 // One for each part, called when the addon is loaded.
 void register_file(Napi::Env env, Napi::Object exports);
+void register_machine(Napi::Env env, Napi::Object exports);
 void register_model(Napi::Env env, Napi::Object exports);
 void register_executor(Napi::Env env, Napi::Object exports);
 void register_cuda(Napi::Env env, Napi::Object exports);

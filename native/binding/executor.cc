@@ -3,9 +3,6 @@
 // A step is copied in and its result copied out; between the two no JavaScript value is touched.
 #include "native/executor/executor.h"
 
-#include "native/base/bandwidth.h"
-#include "native/base/cpu_count.h"
-#include "native/base/system.h"
 #include "native/binding/cuda.h"
 #include "native/binding/grammar.h"
 #include "native/binding/model.h"
@@ -93,6 +90,8 @@ struct ModelOnDevice {
       if (const Napi::Value folder = swap.As<Napi::Object>().Get("folder"); folder.IsString())
         options.swap.folder = folder.ToString().Utf8Value();
     }
+    if (const Napi::Value room = from.Get("weightRoom"); room.IsNumber())
+      options.weight_room = room.As<Napi::Number>().Int64Value();
     const auto list = from.Get("programs").As<Napi::Array>();
     for (uint32_t i = 0; i < list.Length(); ++i) programs.push_back(program_of(list.Get(i)));
     weights = weights_of(from.Get("weights"));
@@ -272,32 +271,6 @@ Napi::Value create_cuda_executor(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value info_object(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const char* error = nullptr;
-    const cpu::KernelTable* kernels = cpu::select_kernels(&error);
-    KV_CHECK(kernels, "KV_UNSUPPORTED", error);
-    auto result = Napi::Object::New(info.Env());
-    result.Set("isa", kernels->isa);
-    result.Set("cores", usable_cores());
-    return result;
-  });
-}
-
-// memoryBandwidth(threads) → Promise<number>: bytes a second, measured off the event loop.
-Napi::Value memory_bandwidth(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    KV_CHECK(info[0].IsNumber(), "KV_ARGUMENT", "memoryBandwidth: expected a number of threads");
-    const int threads = info[0].As<Napi::Number>().Int32Value();
-    KV_CHECK(threads >= 1 && threads <= 1024, "KV_ARGUMENT", "memoryBandwidth: ", threads, " threads");
-    return run_async<double>(
-        info.Env(), [threads] { return read_bandwidth(threads); },
-        [](Napi::Env env, double& bandwidth) -> Napi::Value { return Napi::Number::New(env, bandwidth); });
-  });
-}
-
-Napi::Value peak_memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kvasir::peak_memory()); }
-
 }  // namespace
 
 void register_executor(Napi::Env env, Napi::Object exports) {
@@ -306,9 +279,6 @@ void register_executor(Napi::Env env, Napi::Object exports) {
                 return info.This().As<Napi::Object>().Get("Executor").As<Napi::Function>().New({info[0]});
               }));
   exports.Set("createCudaExecutor", Napi::Function::New(env, create_cuda_executor));
-  exports.Set("info", Napi::Function::New(env, info_object));
-  exports.Set("memoryBandwidth", Napi::Function::New(env, memory_bandwidth));
-  exports.Set("peakMemory", Napi::Function::New(env, peak_memory));
 }
 
 }  // namespace kvasir::binding

@@ -43,6 +43,7 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
       slots_(options.slots),
       last_sampled_(options.slots, 0) {
   kv_.base = kv_memory_.data();
+  if (options.weight_room > 0) stream_.emplace(*weights_, options.weight_room);
   if (options.swap.pages > 0) swap_.emplace(options.swap, kv_);
   stats_.kv_bytes = kv_.bytes();
   for (auto& program : programs) add_program(std::move(program));
@@ -228,6 +229,7 @@ std::vector<int32_t> Executor::results_of(const std::vector<int32_t>& words) {
                              .arena = arena_.data(),
                              .attention = attention_.data(),
                              .kernels = kernels_,
+                             .stream = stream_ && !stream_->empty() ? &*stream_ : nullptr,
                              .profile = profile_ && words[0] == 0 ? &*profile_ : nullptr};
   team_->run([&](const Worker& worker) {
     if (worker.index == 0) tell();

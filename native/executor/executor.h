@@ -25,6 +25,7 @@ struct ExecutorOptions {
   bool profile = false;
   KvCache kv;  // shape only; the executor owns the memory
   SwapOptions swap;
+  int64_t weight_room = 0;  // bytes of weights that stay in memory; 0: all
 };
 
 class Executor final : public QueuedDevice {
@@ -72,6 +73,7 @@ class Executor final : public QueuedDevice {
   StepBuffers buffers_;
   std::optional<Outcome> outcome_;
   std::unique_ptr<ThreadTeam> team_;
+  std::optional<WeightStream> stream_;
   std::optional<SwapSpace> swap_;
   std::optional<Error> swap_failure_;
   std::optional<Profile> profile_;

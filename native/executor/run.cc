@@ -10,6 +10,7 @@ namespace {
 struct OnThread {
   const cpu::KernelTable& kernels;
   const Worker& worker;
+  const WeightStream* stream;
   Profile* profile;
   size_t at = 0;  // word of the instruction
 
@@ -19,9 +20,17 @@ struct OnThread {
     if (profile) profile->computed(worker.index, at);
     worker.sync();
     if (profile) profile->met(worker.index, at);
+    if (stream && worker.index == 0) pass(op);
   }
 
  private:
+  template <typename Op>
+  void pass(const Op&) const {}
+  void pass(const GatedLinear& op) const { pass(op.both); }
+  void pass(const Linear& op) const {
+    for (int i = 0; i < op.segments; ++i) stream->passed(op.segment[i].w);
+  }
+
   auto kernel_of(const Embed&) const { return kernels.embed; }
   auto kernel_of(const RmsNorm&) const { return kernels.rms_norm; }
   auto kernel_of(const Quantize&) const { return kernels.quantize; }
@@ -40,7 +49,7 @@ struct OnThread {
 
 void run_tape(const Program& program, const Bindings& bindings, const StepInputs& step, const Worker& worker) {
   if (bindings.profile) bindings.profile->begin(worker.index);
-  TapeWalk(program, bindings, step, OnThread{*bindings.kernels, worker, bindings.profile}).all();
+  TapeWalk(program, bindings, step, OnThread{*bindings.kernels, worker, bindings.stream, bindings.profile}).all();
 }
 
 }  // namespace kvasir

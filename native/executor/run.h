@@ -5,6 +5,7 @@
 
 #include "native/cpu/table.h"
 #include "native/executor/profile.h"
+#include "native/executor/weight_stream.h"
 #include "native/program/program.h"
 
 namespace kvasir {
@@ -34,6 +35,7 @@ struct Bindings {
   uint8_t* arena = nullptr;                   // program.arena_bytes, 64-byte aligned
   uint8_t* attention = nullptr;               // kAttentionWorkspaceBytes, 64-byte aligned, or null
   const cpu::KernelTable* kernels = nullptr;  // of the processor; a card has its own
+  const WeightStream* stream = nullptr;       // of weights that do not fit in memory, on the processor, or null
   Profile* profile = nullptr;                 // of this program on the processor, or null
 };
 

@@ -64,13 +64,14 @@ main(async () => {
         name: 'library',
         async run() {
           const begin = performance.now()
-          const js = threadMs()
+          const [js, all] = [threadMs(), processMs()]
           const idle = idleShare(llm, streams)
           const answers = await Promise.all(calls.map((call) => chat(llm, call)))
           const ms = performance.now() - begin
-          const jsMs = threadMs() - js
+          const [jsMs, allMs] = [threadMs() - js, processMs() - all]
           check256(answers.map(({ text }) => text))
-          return { ...rate(ms), idle_share: await idle, js_us: perToken(jsMs) }
+          const engine_us = perToken(allMs - jsMs)
+          return { ...rate(ms), idle_share: await idle, js_us: perToken(jsMs), engine_us }
         },
       },
       {
@@ -78,11 +79,11 @@ main(async () => {
         async run(round) {
           if (round > 0) late.enable()
           const begin = performance.now()
-          const js = threadMs()
+          const [js, all] = [threadMs(), processMs()]
           const idle = idleShare(llm, streams)
           const { answers, cpuMs } = await ask()
           const ms = performance.now() - begin
-          const jsMs = threadMs() - js
+          const [jsMs, allMs] = [threadMs() - js, processMs() - all]
           late.disable()
           check256(answers.map(({ text }) => text))
           const ttft = spread(answers.map(({ firstMs }) => firstMs))
@@ -91,6 +92,7 @@ main(async () => {
             ttft_p50_ms: ttft.median,
             idle_share: await idle,
             js_us: perToken(jsMs),
+            engine_us: perToken(allMs - jsMs),
             client_us: perToken(cpuMs),
             chunks: answers.reduce((sum, { chunks }) => sum + chunks, 0),
           }
@@ -127,6 +129,8 @@ main(async () => {
       ['device idle', `${digits(100 * of('http', 'idle_share').median)} %`],
       ['JavaScript thread, µs of processor a token', show(of('http', 'js_us'))],
       ['… with the library alone', show(of('library', 'js_us'))],
+      ['other threads of the server, µs of processor a token', show(of('http', 'engine_us'))],
+      ['… with the library alone', show(of('library', 'engine_us'))],
       ['client, µs of processor a token', show(of('http', 'client_us'))],
       ['event loop late, p50 and p99 ms', `${digits(p50)} ${digits(p99)}`],
     ],
@@ -168,6 +172,12 @@ async function idleShare(llm: Llm, streams: number): Promise<number> {
 function threadMs(): number {
   if (process.platform !== 'linux') return performance.eventLoopUtilization().active
   return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'latin1').split(' ')[0]) / 1e6
+}
+
+/** Milliseconds that all threads of this process have had a processor. */
+function processMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 const optionsOf = ({ seed, tokens }: ClientCall) => ({

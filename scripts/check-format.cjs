@@ -1,5 +1,5 @@
 // Fails when a native source is not as clang-format leaves it.
-const { execFileSync } = require('node:child_process')
+const { execFileSync, spawnSync } = require('node:child_process')
 const { join } = require('node:path')
 
 const root = join(__dirname, '..')
@@ -7,4 +7,8 @@ const files = execFileSync('git', ['ls-files', 'native', 'test/native', 'test/si
   .split('\n')
   .filter((path) => /\.(cc|cu|h|inc)$/.test(path))
 const clangFormat = require.resolve('clang-format/index.js')
-execFileSync(process.execPath, [clangFormat, '--dry-run', '-Werror', ...files], { cwd: root, stdio: 'inherit' })
+const { status } = spawnSync(process.execPath, [clangFormat, '--dry-run', '-Werror', ...files], {
+  cwd: root,
+  stdio: 'inherit',
+})
+process.exitCode = status ?? 1

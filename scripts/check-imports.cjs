@@ -12,6 +12,7 @@ const order = [
   'electron',
   'testing',
   'engine',
+  'machine',
   'chat',
   'grammar',
   'tokenizer',

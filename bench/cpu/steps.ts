@@ -26,6 +26,8 @@ export interface Chunk {
   slot: number
   start: number
   ids: readonly number[]
+  /** Pages at its beginning that are those of slot 0. */
+  shared?: number
 }
 
 export interface OpTime extends TapeInstruction {
@@ -46,13 +48,20 @@ export class Device {
   private constructor(
     private readonly executor: Executor,
     readonly instructions: readonly TapeInstruction[],
-    private readonly pages: number,
+    private readonly firstPage: (slot: number) => number,
     readonly weightBytes: number,
     readonly tokenize: (text: string) => Promise<number[]>,
     readonly dispose: () => Promise<void>,
   ) {}
 
-  static async open(model: string, threads: number, sequences: number, context: number): Promise<Device> {
+  /** The sequence in slot 0 has pages for the whole context, every other one `own` pages. */
+  static async open(
+    model: string,
+    threads: number,
+    sequences: number,
+    context: number,
+    own = Math.ceil(context / PAGE),
+  ): Promise<Device> {
     const addon = native()
     const { createProgram, createExecutor } = addon
     const tapes: Int32Array[] = []
@@ -68,23 +77,26 @@ export class Device {
         return executor
       },
     })
-    const llm = await load(model, { threads, maxSequences: sequences, context, maxTokens: 512 })
+    const firstPage = (slot: number) => (slot === 0 ? 0 : Math.ceil(context / PAGE) + (slot - 1) * own)
+    const limits = { maxSequences: sequences, context, maxTokens: 512, pages: firstPage(sequences) }
+    const llm = await load(model, { threads, ...limits })
     Object.assign(addon, { createProgram, createExecutor })
     return new Device(
       executor!,
       instructionsOf(tapes[0]!),
-      Math.ceil(context / PAGE),
+      firstPage,
       llm.info.weightBytes,
       async (text) => [...(await llm.tokenize(text, { special: false }))],
       () => llm.dispose(),
     )
   }
 
-  /** One step; the sampled id of each chunk. A sequence has pages of its own. */
+  /** One step; the sampled id of each chunk. A sequence has pages of its own, but for those that it shares. */
   async step(chunks: readonly Chunk[]): Promise<number[]> {
     const tokens = chunks.flatMap(({ ids }) => ids)
     const held = ({ start, ids }: Chunk) => Math.ceil((start + ids.length) / PAGE)
-    const blocks = chunks.flatMap((chunk) => Array.from({ length: held(chunk) }, (_, i) => chunk.slot * this.pages + i))
+    const pageOf = ({ slot, shared = 0 }: Chunk, i: number) => (i < shared ? i : this.firstPage(slot) + i - shared)
+    const blocks = chunks.flatMap((chunk) => Array.from({ length: held(chunk) }, (_, i) => pageOf(chunk, i)))
     const rows: number[] = []
     let token = 0
     for (const { slot, ids } of chunks) {

@@ -28,6 +28,8 @@ export class BlockAllocator {
   private readonly newer: Int32Array
   private readonly older: Int32Array
   private idle = 0
+  private readonly touched: Uint8Array // [pages] 1: it was given out since it last retired, so it holds memory
+  private held = 0 // pages that do
   private readonly retired: number[] = []
   private claims = 0 // of the free pages, how many promise() gave away
   private owed = 0 // pages that are to retire as soon as their holders let go; while there are any, none is free
@@ -37,6 +39,7 @@ export class BlockAllocator {
       throw new KvasirError('KV_ARGUMENT', `pages: expected a positive integer, found ${pages}`)
     this.references = new Uint16Array(pages)
     this.keeps = new Uint8Array(pages)
+    this.touched = new Uint8Array(pages)
     // Last freed, first used, from page 0 up: memory that was never needed is never touched.
     this.stack = Int32Array.from({ length: pages }, (_, i) => pages - 1 - i)
     this.top = pages
@@ -90,6 +93,11 @@ export class BlockAllocator {
     if (forgoes) this.retire()
   }
 
+  /** Pages that hold memory: all that were ever given out and have not retired since. */
+  get resident(): number {
+    return this.held
+  }
+
   /** Pages that only the prefix tree keeps. */
   get cached(): number {
     return this.idle
@@ -99,6 +107,8 @@ export class BlockAllocator {
   allocate(): number {
     const page = this.top > 0 ? this.stack[--this.top]! : this.longestUnused()
     this.references[page] = 1
+    this.held += 1 - this.touched[page]!
+    this.touched[page] = 1
     return page
   }
 
@@ -187,12 +197,14 @@ export class BlockAllocator {
       if (counts[page] || !this.keeps[page]) throw new Error(`page ${page} is cached and owned`)
   }
 
-  // Nobody needs it any more.
+  // Nobody needs it any more. What was lent from the promised pages goes back to them first.
   private put(page: number): void {
-    if (this.owed === 0) this.stack[this.top++] = page
+    if (this.owed === 0 || this.free < 0) this.stack[this.top++] = page
     else {
       this.owed--
       this.retired.push(page)
+      this.held -= this.touched[page]!
+      this.touched[page] = 0
     }
   }
 

@@ -1,5 +1,5 @@
 // What llm.stats() gives.
-import type { FormatCosts } from '../native.ts'
+import type { FormatCosts, Priority } from '../native.ts'
 import type { PrefixStats } from '../scheduler/prefix-cache.ts'
 import type { SwapStats } from '../scheduler/swap.ts'
 
@@ -18,9 +18,18 @@ export interface EngineLoad {
   replays: number
   /** Of answers in a format; undefined before the first. */
   formats: FormatCosts | undefined
+  /** Of the threads that compute: 'background' gives way to other programs. */
+  priority: Priority
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number
+  /** Pages that hold memory, which a page does from its first use on. */
+  residentPages: number
+  /** Pages that there are when memory is not short: all, or as many as resize() said. */
+  askedPages: number
+  /** Times that the KV cache gave way because memory was short, and that it took back. */
+  stepsDown: number
+  stepsUp: number
   /** Of info.maxSequences. */
   freeSlots: number
   /** What the prefix cache has done so far; undefined when it is off. */

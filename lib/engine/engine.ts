@@ -1,6 +1,6 @@
 // The step loop. Plans a step, sends it, and while it runs plans the next one: two steps are in flight, so the device
 // never waits for JavaScript. Between requests nothing is pending: no timer, no promise.
-import { BlockAllocator, pagesFor } from '../cache/block-allocator.ts'
+import { BlockAllocator } from '../cache/block-allocator.ts'
 import { KvasirError } from '../errors.ts'
 import type { DeviceStats, NativeExecutor } from '../native.ts'
 import type { Limits } from '../scheduler/limits.ts'
@@ -11,6 +11,8 @@ import { Scheduler } from '../scheduler/scheduler.ts'
 import { Swap, type SwapOptions } from '../scheduler/swap.ts'
 import { disposed } from './disposed.ts'
 import type { EngineLoad } from './engine-load.ts'
+import type { KvChange } from './kv-budget.ts'
+import { KvMemory } from './kv-memory.ts'
 import { byClass, type EngineObserver, type EngineView, Observers } from './observer.ts'
 import type { Request } from './request.ts'
 import type { Sequence } from './sequence.ts'
@@ -35,9 +37,6 @@ export interface EngineOptions {
 }
 
 export class Engine {
-  readonly limits: Limits
-  /** Pages of the KV cache that the device was made with. */
-  readonly pages: number
   private readonly executor: StepExecutor
   private readonly scheduler: Scheduler<Sequence>
   private readonly writer = new StepWriter()
@@ -45,16 +44,15 @@ export class Engine {
   private readonly flight = new Set<Promise<void>>()
   private readonly observers = new Observers()
   private readonly swapping: Swapping<Sequence> | undefined
+  readonly memory: KvMemory
   private lastEnd = 0
-  private retired = 0 // pages that the device has given back
   private awake = false
   private disposal: Promise<void> | undefined
 
   constructor({ executor, limits, pages, prefixCache = true, swap }: EngineOptions) {
     this.executor = executor
-    this.limits = limits
-    this.pages = pages
     const blocks = new BlockAllocator(pages)
+    this.memory = new KvMemory(blocks, executor, limits.context)
     this.scheduler = new Scheduler(blocks, limits, {
       policy: new Qos(),
       ...(prefixCache && { prefixes: new PrefixCache(blocks, swap && executor.swap && new Swap(swap)) }),
@@ -72,9 +70,10 @@ export class Engine {
   load(): EngineLoad {
     const { running, policy, capacity, room, loading } = this.scheduler
     const device: Partial<DeviceStats> = this.disposal ? {} : (this.executor.stats?.() ?? {})
-    const { steps = 0, busyMs = 0, replays = 0, formats } = device
+    const { steps = 0, busyMs = 0, replays = 0, formats, background } = device
     return {
       requests: this.requests.size,
+      priority: background ? 'background' : 'normal',
       running: running.length + (loading?.size ?? 0),
       waiting: policy.size,
       preemptions: room.preemptions,
@@ -84,6 +83,7 @@ export class Engine {
       formats: formats?.path.count ? formats : undefined,
       pages: capacity.blocks.budget,
       freePages: capacity.blocks.free,
+      ...this.memory.stats(),
       freeSlots: capacity.freeSlots,
       prefixCache: capacity.prefixes?.stats(),
       swap: loading?.swap.stats(),
@@ -91,11 +91,11 @@ export class Engine {
   }
 
   /** Tells `observer` of every step and answer from now on. */
-  watch(observer: EngineObserver): EngineView {
+  watch(observer: Partial<EngineObserver>): EngineView {
     const { policy, capacity } = this.scheduler
     return {
       queue: () => ({ running: byClass(this.scheduler.running), waiting: byClass(policy.waiting()) }),
-      pageCount: this.pages,
+      pageCount: capacity.blocks.pages,
       pages: (states) => capacity.blocks.states(states),
       close: this.observers.add(observer),
     }
@@ -124,25 +124,24 @@ export class Engine {
    */
   resize(budget: number): void {
     if (this.disposal) throw disposed()
-    for (const request of this.requests)
-      for (const seq of request.sequences)
-        if (seq.state !== 'done' && pagesFor(seq.mostCached) > budget)
-          throw new KvasirError(
-            'KV_ARGUMENT',
-            `the KV cache cannot shrink to ${budget} pages: a request under way may need ${pagesFor(seq.mostCached)}; ` +
-              'end it first, or give it fewer maxTokens',
-          )
-    this.scheduler.capacity.blocks.resize(budget)
+    this.memory.ask(budget, this.requests)
     this.moveMemory()
     this.wake()
+  }
+
+  /** Fewer pages than that while the machine is short of memory; as many again when it is not. */
+  allow({ pages, why }: KvChange): void {
+    if (this.disposal) return
+    this.memory.allow(pages)
+    this.moveMemory()
+    this.wake()
+    this.observers.tell((observer) => observer.resized?.(this.memory.pages(), why))
   }
 
   // After the steps that are queued pages are swapped, and then what has retired leaves the device's memory.
   private moveMemory(): void {
     this.swapping?.send()
-    const { gone } = this.scheduler.capacity.blocks
-    if (gone.length > this.retired) this.executor.release(Int32Array.from(gone.slice(this.retired)))
-    this.retired = gone.length
+    this.memory.giveBack()
   }
 
   /** Ends when the steps in flight have; what is unfinished then is rejected with KV_DISPOSED. */
@@ -234,7 +233,7 @@ export class Engine {
       const ms = now - Math.max(submitted, this.lastEnd)
       this.scheduler.complete(plan, ms)
       this.lastEnd = now
-      if (!this.observers.none) this.observers.tell((observer) => observer.stepped(plan, ms))
+      if (!this.observers.none) this.observers.tell((observer) => observer.stepped?.(plan, ms))
       this.collect(plan, new StepReader(result))
     } catch (error) {
       this.scheduler.fail(plan)
@@ -272,13 +271,13 @@ export class Engine {
   private began(seq: Sequence): void {
     if (this.observers.none || seq.work !== 'generate') return
     const { ttftMs } = seq.request.timings()
-    this.observers.tell((observer) => observer.began(seq, ttftMs))
+    this.observers.tell((observer) => observer.began?.(seq, ttftMs))
   }
 
   private ended(seq: Sequence): void {
     if (seq.work !== 'generate') return
     const timings = seq.request.timings()
-    this.observers.tell((observer) => observer.ended(seq, timings))
+    this.observers.tell((observer) => observer.ended?.(seq, timings))
   }
 
   // The step did not run: whoever had tokens or rows in it fails, everybody else goes on.

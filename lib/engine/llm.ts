@@ -147,24 +147,23 @@ export class Llm {
     return this.parts.engine.load()
   }
 
-  /** Shows every step and answer from now on to `observer`, which must be quick. */
-  watch(observer: EngineObserver): EngineView {
+  /** Shows what happens from now on, every step and answer, to `observer`, which must be quick and may have some of the methods. */
+  watch(observer: Partial<EngineObserver>): EngineView {
     return this.parts.engine.watch(observer)
   }
 
   /**
    * Changes how much memory the KV cache may take, up to what the model was loaded with, and returns the size that it has
-   * now, in whole pages. What is cached of finished requests goes first; requests under way go on, some of them one after
-   * another. Throws KV_ARGUMENT when one of them could not be finished in so little, and KV_DISPOSED.
+   * now, in whole pages: less than asked for while memory is short. What is cached of finished requests goes first; requests
+   * under way go on, some of them one after another. Throws KV_ARGUMENT when one of them could not be finished in so little, and KV_DISPOSED.
    */
   resize({ kvBytes }: { kvBytes: number }): number {
     const { engine, info } = this.parts
-    const page = info.kvBytes / engine.pages
+    const page = info.kvBytes / engine.memory.total
     if (typeof kvBytes !== 'number' || !(kvBytes >= page) || !(kvBytes <= info.kvBytes))
       throw expected('kvBytes', `from ${page} (a page) to ${info.kvBytes} (as loaded)`, kvBytes)
-    const pages = Math.floor(kvBytes / page)
-    engine.resize(pages)
-    return pages * page
+    engine.resize(Math.floor(kvBytes / page))
+    return engine.memory.budget * page
   }
 
   /** Ends the steps in flight, rejects what is unfinished with KV_DISPOSED, gives the memory back. */

@@ -5,24 +5,29 @@ import { fromNative } from '../errors.ts'
 import type { Formats } from '../grammar/formats.ts'
 import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
-import { kernelFolders, native } from '../native.ts'
+import { machine, threadsFor } from '../machine/machine.ts'
+import { memoryGauge } from '../machine/memory-pressure.ts'
+import { power } from '../machine/power.ts'
+import { kernelFolders, native, type Priority } from '../native.ts'
 import { boolean, checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
 import { openTokenizer } from '../tokenizer/tokenizer.ts'
 import { bindWeights, CheckpointFiles } from './bind-weights.ts'
 import { cardBudget, type DeviceName, openDevice } from './device.ts'
 import { Engine } from './engine.ts'
+import { followMachine, priorityOn } from './follow-machine.ts'
 import { Llm } from './llm.ts'
-import { machine, threadsFor } from './machine.ts'
 import { type MemoryOptions, pageBytes, planMemory } from './plan-memory.ts'
 import { planSwap, type SwapSpaceOptions } from './plan-swap.ts'
+import { checkedWeights, type WeightsOption } from './plan-weights.ts'
+import { smallerWeights } from './smaller-weights.ts'
 
 export interface LoadOptions extends MemoryOptions {
   /** 'cpu' (default), 'cuda', 'cuda:1' for the second card, or 'auto': a card when there is one that works. */
   device?: DeviceName
   /** Threads that compute. Default: the physical cores that this process may use, within the quota of its cgroup. */
   threads?: number
-  /** 'background' gives way to other programs. Default 'normal'. */
-  priority?: 'normal' | 'background'
+  /** 'background' gives way to other programs. 'auto' (default): while the machine runs on its battery, else 'normal'. */
+  priority?: 'auto' | Priority
   /** Keep the KV cache of finished prompts and answers for requests that begin in the same way. Default true. */
   prefixCache?: boolean
   /**
@@ -30,15 +35,25 @@ export interface LoadOptions extends MemoryOptions {
    * faster than to compute them again. Default: off on the processor, a share of the free memory beside a card.
    */
   swap?: SwapSpaceOptions | false
-  /** Ends a download; load() rejects with KV_ABORTED. */
+  /**
+   * Give memory of the KV cache back while the machine or the cgroup is short of it, and take it again later. Requests go
+   * on, fewer of them at once. Default true.
+   */
+  yieldMemory?: boolean
+  /**
+   * 'auto' (default): as the files have them, in 8 or 4 bits where that does not fit in memory. 'as-is', or a format as of
+   * `kvasir quantize`: q8_0, q4_k … Smaller weights are written to the cache once (docs/memory.md).
+   */
+  weights?: WeightsOption
+  /** Ends a download or the writing of smaller weights; load() rejects with KV_ABORTED. */
   signal?: AbortSignal
-  /** Called while a model is being downloaded, and while its weights are copied to a card. */
+  /** Called while a model is being downloaded, while smaller weights are written, and while its weights are copied to a card. */
   onProgress?: (progress: Progress) => void
 }
 
 const OPTIONS = [
   ...['device', 'threads', 'priority', 'kv', 'context', 'maxSequences', 'maxTokens', 'pages'],
-  ...['prefixCache', 'swap', 'signal', 'onProgress'],
+  ...['prefixCache', 'swap', 'yieldMemory', 'weights', 'signal', 'onProgress'],
 ]
 
 /**
@@ -52,22 +67,32 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   checkOptions(options, OPTIONS)
   const signal = signalOf(options.signal)
   const prefixCache = boolean('prefixCache', options.prefixCache, true)
+  const yields = boolean('yieldMemory', options.yieldMemory, true)
+  const weightsOption = checkedWeights(options.weights)
   const host = machine()
   const { isa, cores } = native().info()
   const threads = integer('threads', options.threads, threadsFor(cores, host), { min: 1, max: 1024 })
-  const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
+  const priority = oneOf('priority', options.priority, 'auto', ['auto', 'normal', 'background'])
 
   const cuda = await openDevice(options.device) // before anything is downloaded for it
   await turn() // the addon was loaded
   const { resolveModel } = await part(import('../hub/resolve.ts'))
   const path = await resolveModel(spec, { signal, onProgress: options.onProgress })
   const { openCheckpoint } = await part(import('../weights/open.ts'))
-  const checkpoint = await openCheckpoint(path)
+  const { checkpoint, plan } = await smallerWeights(
+    await openCheckpoint(path),
+    weightsOption,
+    cuda ? cuda.freeMemory : host.available,
+    options,
+  )
   const { config } = checkpoint
   await turn()
   const files = new CheckpointFiles()
   try {
-    const memory = planMemory(config, options, host, cuda ? cardBudget(cuda, checkpoint) : undefined)
+    const memory = planMemory(config, options, host, {
+      card: cuda ? cardBudget(cuda, checkpoint) : undefined,
+      weightBytes: plan.bytes,
+    })
     const swap = planSwap(options.swap, {
       ...{ prefixCache, pageBytes: pageBytes(config, memory.kv), pages: memory.pages, host, card: cuda !== null },
     })
@@ -88,7 +113,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
     await turn()
     const parts = {
       threads,
-      priority,
+      priority: priority === 'auto' ? priorityOn(host.power) : priority,
       slots: memory.limits.maxSequences,
       pages: memory.pages,
       kvDtype: Dtype[memory.kv],
@@ -109,8 +134,14 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
       : native().createExecutor(parts)
     await turn()
     let formats: Promise<Formats> | undefined
+    const engine = new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache, swap })
+    const gauge = yields && !cuda ? memoryGauge() : undefined // a card keeps what it took
+    const unfollow = followMachine(engine, executor, {
+      memory: gauge && { pageBytes: pageBytes(config, memory.kv), gauge },
+      power: priority === 'auto' && host.power !== 'unknown' ? power : undefined, // no battery comes later
+    })
     return new Llm({
-      engine: new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache, swap }),
+      engine,
       codec,
       template,
       grammar: async (format) => {
@@ -135,9 +166,12 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
         kvBytes: memory.kvBytes,
         swapBytes: (swap?.pages ?? 0) * pageBytes(config, memory.kv),
         weightBytes: weights.bytes,
+        weights: plan.format ?? 'as-is',
+        why: { weights: plan.why, ...memory.why },
         ...(template && { chat: template.format }),
       },
       release: () => {
+        unfollow()
         codec.close()
         files.close()
       },

@@ -2,10 +2,11 @@
 // anything; with somebody, a call a step and two an answer.
 import type { StepPlan } from '../scheduler/plan.ts'
 import { PRIORITIES } from '../scheduler/service.ts'
+import type { KvPages } from './kv-budget.ts'
 import type { Timings } from './request.ts'
 import type { Sequence } from './sequence.ts'
 
-/** Told between steps, so whatever it does must be quick. What it throws is ignored. */
+/** Told between steps, so whatever it does must be quick. What it throws is ignored. It may have some of the methods. */
 export interface EngineObserver {
   /** A step has run and took `ms` of the device's time. */
   stepped(plan: StepPlan<Sequence>, ms: number): void
@@ -13,6 +14,8 @@ export interface EngineObserver {
   began(seq: Sequence, ttftMs: number): void
   /** An answer is complete. */
   ended(seq: Sequence, timings: Timings): void
+  /** The KV cache gave way because memory is short, or took back; `why` in words. */
+  resized(pages: KvPages, why: string): void
 }
 
 /** Sequences by class, in the order of PRIORITIES: interactive, standard, batch. */
@@ -34,14 +37,23 @@ export interface EngineView {
 
 /** The observers of an engine. One that throws is none of the engine's trouble. */
 export class Observers {
-  private readonly all = new Set<EngineObserver>()
+  private readonly all = new Set<Partial<EngineObserver>>()
+  /** Nobody wants to hear of steps and answers, so nobody need be told. */
+  none = true
 
-  add(observer: EngineObserver): () => void {
+  add(observer: Partial<EngineObserver>): () => void {
+    const changed = () => {
+      this.none = ![...this.all].some(({ stepped, began, ended }) => stepped || began || ended)
+    }
     this.all.add(observer)
-    return () => void this.all.delete(observer)
+    changed()
+    return () => {
+      this.all.delete(observer)
+      changed()
+    }
   }
 
-  tell(what: (observer: EngineObserver) => void): void {
+  tell(what: (observer: Partial<EngineObserver>) => void): void {
     for (const observer of this.all) {
       try {
         what(observer)
@@ -49,10 +61,6 @@ export class Observers {
         // An observer's own business.
       }
     }
-  }
-
-  get none(): boolean {
-    return this.all.size === 0
   }
 }
 

@@ -1,11 +1,11 @@
 // How much of everything a model gets when the caller does not say: sized by the checkpoint and by what this process may
 // use of the machine, with the reasons in words.
 import { PAGE_TOKENS, pagesFor } from '../cache/block-allocator.ts'
+import { type Machine, machine } from '../machine/machine.ts'
 import { maxContext } from '../models/rope.ts'
 import { integer, oneOf } from '../sampling/check.ts'
 import type { Limits } from '../scheduler/limits.ts'
 import type { ModelConfig } from '../weights/config.ts'
-import { type Machine, machine } from './machine.ts'
 
 export type KvFormat = 'kv8' | 'f16' | 'f32'
 
@@ -34,8 +34,8 @@ export interface MemoryPlan {
   pages: number
   /** Bytes of the KV cache when every page is in use. */
   kvBytes: number
-  /** What decided the context and the size of the cache. */
-  why: { context: string; kv: string }
+  /** What decided the context, and the format and size of the cache. */
+  why: { context: string; format: string; kv: string }
 }
 
 const DEFAULT_CONTEXT = 8192
@@ -50,17 +50,19 @@ export function pageBytes(config: ModelConfig, kv: KvFormat): number {
   return num_hidden_layers * num_key_value_heads * PAGE_TOKENS * token
 }
 
-/** `card`: bytes of a card that the KV cache may take; without it, it lies in the machine's memory. */
+/** `card`: bytes of a card that the KV cache may take; without it, it lies in the machine's memory, beside the weights. */
 export function planMemory(
   config: ModelConfig,
   options: MemoryOptions,
   host: Machine = machine(),
-  card?: number,
+  { card, weightBytes = 0 }: { card?: number | undefined; weightBytes?: number } = {},
 ): MemoryPlan {
   const kv = oneOf('kv', options.kv, 'kv8', ['kv8', 'f16', 'f32'])
   const bytes = pageBytes(config, kv)
   const { budget, reason } =
-    card === undefined ? kvBudget(host) : { budget: card, reason: 'most of what the weights leave of the card' }
+    card === undefined
+      ? kvBudget(host, weightBytes)
+      : { budget: card, reason: 'most of what the weights leave of the card' }
   const affordable = Math.floor(budget / bytes)
 
   const longest = maxContext(config)
@@ -91,6 +93,7 @@ export function planMemory(
             : usual < longest
               ? `the usual most; the model was trained for ${longest}`
               : 'what the model was trained for',
+      format: options.kv === undefined ? 'half the memory of f16, and half as much to read' : 'as asked',
       kv:
         options.pages !== undefined
           ? 'as asked'
@@ -101,12 +104,12 @@ export function planMemory(
   }
 }
 
-// A quarter of what this process may ever use is a good neighbour's share; half of what is free now keeps it from being
-// stopped for want of memory.
-function kvBudget({ memory, available, memoryLimit, memoryUsed }: Machine): { budget: number; reason: string } {
+// A quarter of what this process may ever use is a good neighbour's share; half of what the weights leave of what is free
+// now keeps it from being stopped for want of memory, and the weights in memory. Weights that do not fit leave a tenth.
+function kvBudget({ memory, available, memoryLimit }: Machine, weights: number): { budget: number; reason: string } {
   const may = Math.min(memory, memoryLimit ?? memory)
-  const free = Math.min(available, memoryLimit === null ? available : memoryLimit - (memoryUsed ?? 0))
+  const rest = Math.max(available - weights, available / 5)
   const whose = memoryLimit !== null && memoryLimit < memory ? 'that the cgroup allows' : 'of the machine'
-  if (may / 4 <= free / 2) return { budget: may / 4, reason: `a quarter of the memory ${whose}` }
-  return { budget: Math.max(0, free / 2), reason: 'half of the memory that is available now' }
+  if (may / 4 <= rest / 2) return { budget: may / 4, reason: `a quarter of the memory ${whose}` }
+  return { budget: rest / 2, reason: 'half of the available memory that the weights leave' }
 }

@@ -3,9 +3,9 @@
 // Beside a card, the memory of the machine is room that nothing else uses: by default a quarter of what is free, and no
 // more than the KV cache itself. On the processor that memory serves better as pages of the KV cache; a file helps there.
 import { KvasirError } from '../errors.ts'
+import { freeDisk, type Machine } from '../machine/machine.ts'
 import { checkOptions, expected, integer } from '../sampling/check.ts'
 import type { SwapOptions } from '../scheduler/swap.ts'
-import { freeDisk, type Machine } from './machine.ts'
 
 export interface SwapSpaceOptions {
   /** Of the pages that there is room for. */
@@ -26,7 +26,7 @@ interface Around {
   /** Bytes of a page of the KV cache, and how many there are. */
   pageBytes: number
   pages: number
-  host: Pick<Machine, 'memory' | 'available' | 'memoryLimit' | 'memoryUsed'>
+  host: Pick<Machine, 'memory' | 'available' | 'memoryLimit'>
   card: boolean
 }
 
@@ -46,9 +46,7 @@ function byDefault({
   pages,
   host,
 }: Around): Partial<SwapSpaceOptions> & { bytes: number } {
-  const { available, memoryLimit, memoryUsed } = host
-  const free = Math.min(available, memoryLimit === null ? available : memoryLimit - (memoryUsed ?? 0))
-  return { bytes: card && prefixCache ? Math.max(0, Math.min(free / 4, pages * pageBytes)) : 0 }
+  return { bytes: card && prefixCache ? Math.min(host.available / 4, pages * pageBytes) : 0 }
 }
 
 function asAsked(option: unknown, { prefixCache, pageBytes, host, card }: Around) {

@@ -66,6 +66,13 @@ export class Metrics {
       load.pages > 0 ? 1 - load.freePages / load.pages : 0,
     )
     this.gauge('kv_cache_pages', 'Pages of the KV cache', ({ pages }) => pages)
+    this.gauge('kv_cache_resident_pages', 'Pages of the KV cache that hold memory', (load) => load.residentPages)
+    this.total(
+      'kv_cache_steps_down_total',
+      'Times that the KV cache gave way to want of memory',
+      (load) => load.stepsDown,
+    )
+    this.total('kv_cache_steps_up_total', 'Times that it took back', (load) => load.stepsUp)
     this.total(
       'preemptions_total',
       'Times that a sequence gave its memory to another',

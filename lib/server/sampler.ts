@@ -10,7 +10,7 @@ import type { Model } from './shared.ts'
 
 const three = <T>(make: (rank: number) => T): ByClass<T> => [make(0), make(1), make(2)]
 
-export class Sampler implements EngineObserver {
+export class Sampler implements Partial<EngineObserver> {
   private readonly view: EngineView
   private readonly origin = performance.now()
   private last = this.origin

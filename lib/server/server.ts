@@ -20,6 +20,7 @@ export class Server {
   private readonly connections: Connections
   private readonly shared: Shared
   private closing: Promise<void> | undefined
+  private unwatch = () => {}
 
   constructor(llm: Model, options: ServerOptions = {}) {
     const checked = checkedOptions(options, llm.info.name)
@@ -67,6 +68,9 @@ export class Server {
       const why = cause.code === 'EADDRINUSE' ? `port ${port} is taken; 0 takes a free one` : cause.message
       throw new KvasirError('KV_ARGUMENT', `cannot listen at ${host}: ${why}`, { cause })
     })
+    this.unwatch = this.shared.llm.watch({
+      resized: (pages, why) => this.shared.logger.info({ ...pages, why }, 'kv cache'),
+    }).close
     return this
   }
 
@@ -90,6 +94,7 @@ export class Server {
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     this.connections.drain()
     await closed
+    this.unwatch()
   }
 }
 

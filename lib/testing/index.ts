@@ -72,6 +72,8 @@ export function scripted(
       kvBytes: 0,
       swapBytes: 0,
       weightBytes: 0,
+      weights: 'as-is',
+      why: { weights: 'a script has none', context: 'as asked', format: 'none', kv: 'none' },
       chat: template.format,
     },
     release: () => {},

@@ -56,13 +56,18 @@ export async function quantizeCheckpoint(
         onProgress?.(Math.round(done), total)
       }
     }
+    await writer.finish()
   } catch (error) {
     await writer.discard()
     throw error
   } finally {
     for (const file of files.values()) file.close()
   }
-  await writer.finish()
+}
+
+/** Bytes of the tensors that it would write. */
+export function quantizedBytes(checkpoint: Checkpoint, format: WeightDtype): number {
+  return plan(checkpoint, format, () => {}).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
 }
 
 function plan(checkpoint: Checkpoint, format: WeightDtype, note: (text: string) => void): Job[] {

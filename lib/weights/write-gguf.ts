@@ -68,20 +68,27 @@ export class GgufWriter {
     await this.pad()
   }
 
-  /** Gives the file its name. */
+  /** Gives the file its name, or leaves nothing behind. */
   async finish(): Promise<void> {
-    if (this.next < this.tensors.length) {
+    try {
+      if (this.next < this.tensors.length)
+        throw new KvasirError(
+          'KV_ARGUMENT',
+          `${this.path}: ${this.next} of ${this.tensors.length} tensors were written`,
+        )
+      await this.file.sync()
+      await this.file.close()
+      await rename(`${this.path}.part`, this.path)
+    } catch (cause) {
       await this.discard()
-      throw new KvasirError('KV_ARGUMENT', `${this.path}: ${this.next} of ${this.tensors.length} tensors were written`)
+      if (cause instanceof KvasirError) throw cause
+      throw new KvasirError('KV_DISK', `cannot write ${this.path}: ${(cause as Error).message}`, { cause })
     }
-    await this.file.sync()
-    await this.file.close()
-    await rename(`${this.path}.part`, this.path)
   }
 
   /** Gives up and leaves nothing behind. */
   async discard(): Promise<void> {
-    await this.file.close()
+    await this.file.close().catch(() => {}) // closed already
     await rm(`${this.path}.part`, { force: true })
   }
 

@@ -1,6 +1,7 @@
 // Tells a team how many of its threads to use. When a host gives a core to another program, every barrier waits for the
 // thread that lost it, and two threads can be slower than one by far. A team whose threads wait for more than two fifths
-// of the time, twice in a row, does without one of them for a while, then tries again.
+// of the time, twice in a row, does without one of them for a while, then tries again. For a short while: to try costs a
+// step, and a crowd that has gone, as when hundreds of requests arrive together, leaves a core idle until then.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +19,7 @@ class Crowding {
       active_ = threads_;
       busy_ = lost_ = 0;
       tried_at_ = now;
+      crowded_ = kVerdicts - 1;  // it was crowded a moment ago: one verdict is enough
     }
     return active_;
   }
@@ -45,7 +47,7 @@ class Crowding {
   static constexpr int64_t kWindow = 10 * kMs;  // of computing, before a verdict
   static constexpr int kVerdicts = 2;           // against the team, one after the other
   static constexpr int64_t kShortestPause = 50 * kMs;
-  static constexpr int64_t kLongestPause = 1600 * kMs;
+  static constexpr int64_t kLongestPause = 300 * kMs;
   static constexpr int64_t kCalm = 500 * kMs;  // undisturbed for so long: the crowd is gone
 
   const int threads_;

@@ -16,6 +16,8 @@ void forget_pages(uint8_t* begin, size_t bytes);
 
 // The thread that calls gives way to others from now on.
 void lower_priority();
+// The thread that calls has its share of the processors, but takes none from a running thread in the moment it is woken.
+void batch_priority();
 
 // The most memory that this process has held, in bytes.
 double peak_memory();

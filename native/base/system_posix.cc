@@ -5,6 +5,7 @@
 #if defined(__APPLE__)
 #include <pthread/qos.h>
 #else
+#include <sched.h>
 #include <sys/syscall.h>
 #endif
 
@@ -40,6 +41,13 @@ void lower_priority() {
   pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
 #else
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 10);
+#endif
+}
+
+void batch_priority() {
+#if !defined(__APPLE__)  // which has nothing of the kind
+  const sched_param none{};
+  sched_setscheduler(0, SCHED_BATCH, &none);  // 0: this thread
 #endif
 }
 

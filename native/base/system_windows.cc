@@ -22,6 +22,8 @@ void forget_pages(uint8_t* begin, size_t bytes) {
 
 void lower_priority() { SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL); }
 
+void batch_priority() { SetThreadPriorityBoost(GetCurrentThread(), TRUE); }  // true: no boost when it is woken
+
 double peak_memory() {
   PROCESS_MEMORY_COUNTERS counters = {};
   K32GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof(counters));

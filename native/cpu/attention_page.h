@@ -134,11 +134,16 @@ KV_INLINE void weigh_rows(const float* weights, const float* past, const Values&
   for (; d < padded; d += kLanes) weigh<rows, 1>(weights, past, values, d, padded, begin, end, acc);
 }
 
+// How far apart the s16 weights of two rows are, and those of two tokens; a pair of tokens lies together.
+struct WeightSteps {
+  int row, token;
+};
+
 // acc[r] = past[r]·acc[r] + step[r]·Σ weights[r][token]·values[token], where weights are s16 and values the page's [32 / 2][dim][2] s8;
 // tokens from `end` on weigh nothing. Lanes past dim get what lies behind a row, and nobody reads them.
 template <int rows, int vectors>
-KV_INLINE void weigh_s8(const int16_t* weights, const float* step, const float* past, const int8_t* values, int dim,
-                        int d, int padded, int end, float* acc) {
+KV_INLINE void weigh_s8(const int16_t* weights, WeightSteps steps, const float* step, const float* past,
+                        const int8_t* values, int dim, int d, int padded, int end, float* acc) {
   i32x16 sum[rows][vectors];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
@@ -151,7 +156,7 @@ KV_INLINE void weigh_s8(const int16_t* weights, const float* step, const float* 
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       int32_t w;
-      __builtin_memcpy(&w, weights + r * kPageTokens + token, sizeof(w));
+      __builtin_memcpy(&w, weights + r * steps.row + token * steps.token, sizeof(w));
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v) sum[r][v] = dot2(sum[r][v], value[v], w);
     }
@@ -166,12 +171,12 @@ KV_INLINE void weigh_s8(const int16_t* weights, const float* step, const float* 
 }
 
 template <int rows>
-KV_INLINE void weigh_rows_s8(const int16_t* weights, const float* step, const float* past, const int8_t* values,
-                             int dim, int padded, int end, float* acc) {
+KV_INLINE void weigh_rows_s8(const int16_t* weights, WeightSteps steps, const float* step, const float* past,
+                             const int8_t* values, int dim, int padded, int end, float* acc) {
   int d = 0;
   for (; d + kTileVectors * kLanes <= padded; d += kTileVectors * kLanes)
-    weigh_s8<rows, kTileVectors>(weights, step, past, values, dim, d, padded, end, acc);
-  for (; d < padded; d += kLanes) weigh_s8<rows, 1>(weights, step, past, values, dim, d, padded, end, acc);
+    weigh_s8<rows, kTileVectors>(weights, steps, step, past, values, dim, d, padded, end, acc);
+  for (; d < padded; d += kLanes) weigh_s8<rows, 1>(weights, steps, step, past, values, dim, d, padded, end, acc);
 }
 
 // The running state of a row: the largest score so far and the sum of weights relative to it.

@@ -2,61 +2,15 @@
 // sequence. Decode is a tile of one token, prefill many of several: a row's arithmetic is the same.
 #pragma once
 
-#include "native/cpu/attention_page.h"
-#include "native/ops/attention.h"
+#include "native/cpu/attention_lanes.h"
 
 namespace kvasir::cpu::KVASIR_ISA {
 
-constexpr int kMaxRows = 32;
-constexpr int kFewRows = 16;
-constexpr int kPagesAhead = 2;
-
-struct Tile {
-  int sequence;
-  int token;     // the first, among the packed tokens
-  int tokens;    // rows = tokens × heads, a token's heads together
-  int position;  // of the first token
-  int head;      // the first query head
-  int heads;
-  int kv_head;
-};
-
-// A number as a type: the count of rows that a kernel is compiled for.
-template <int n>
-struct Count {
-  constexpr int operator()() const { return n; }
-};
-
-struct Buffers {
-  alignas(64) float q[kMaxRows * kMaxHeadDim];  // or s8
-  float q_scale[kMaxRows];
-  int32_t q_start[kMaxRows];
-  alignas(64) float keys[kMaxHeadDim * kPageTokens];  // transposed
-  alignas(64) float values[kPageTokens * kMaxHeadDim];
-  alignas(64) float scores[kMaxRows * kPageTokens];  // or weights
-  alignas(64) int16_t weights[kMaxRows * kPageTokens];
-  alignas(64) float max[kMaxRows];  // the largest score so far
-  alignas(64) float top[kMaxRows];  // of a page
-  alignas(64) float weight_step[kMaxRows];
-  alignas(64) float past[kMaxRows];
-  alignas(64) float acc[kMaxRows * kMaxHeadDim];
-  alignas(64) float total_acc[kMaxRows * kMaxHeadDim];
-  alignas(64) float sums[kMaxRows * kLanes];  // of weights, in sixteen parts
-  Running running[kMaxRows];
-  Running total[kMaxRows];
-
-  int8_t* q8() { return reinterpret_cast<int8_t*>(q); }
-};
-
-KV_INLINE int padded_dim(const Attention& op) { return (op.kv.head_dim + kLanes - 1) / kLanes * kLanes; }
-KV_INLINE int first_visible(const Attention& op, int position) {
-  return op.window > 0 && position >= op.window ? position - op.window + 1 : 0;
-}
-
 // The tile's queries: as they are, or in s8 for kv8, with the softmax scale folded into theirs.
 static void load_queries(const Attention& op, const Tile& tile, Buffers& at) {
-  const int dim = op.kv.head_dim;
-  for (int r = 0; r < tile.tokens * tile.heads; ++r) {
+  const int dim = op.kv.head_dim, rows = tile.tokens * tile.heads;
+  at.lanes = op.kv.dtype == Dtype::kv8 && rows > kFewRows;
+  for (int r = 0; r < rows; ++r) {
     const float* q = op.qkv.f32(tile.token + r / tile.heads) + int64_t{tile.head + r % tile.heads} * dim;
     if (op.kv.dtype == Dtype::kv8) {
       int8_t* q8 = at.q8() + r * dim;
@@ -65,6 +19,17 @@ static void load_queries(const Attention& op, const Tile& tile, Buffers& at) {
       at.q_start[r] = kDotBiased ? -128 * row.sum : 0;
     } else {
       for (int i = 0; i < dim; ++i) at.q[r * dim + i] = q[i];
+    }
+  }
+  if (!at.lanes) return;
+  for (int r = rows; r < kMaxRows; ++r) at.q_scale[r] = 0;
+  for (int d = 0; d < dim; d += 4) {
+    uint8_t* lane = reinterpret_cast<uint8_t*>(at.lane_q) + d * kMaxRows;
+    for (int r = 0; r < kMaxRows; ++r) {
+      uint32_t four = 0;
+      if (r < rows) __builtin_memcpy(&four, at.q8() + r * dim + d, 4);
+      if (kDotBiased) four ^= 0x80808080;
+      __builtin_memcpy(lane + 4 * r, &four, 4);
     }
   }
 }
@@ -138,22 +103,43 @@ static void weigh_page(const KvCache& kv, uint8_t* head_page, bool widened, int 
     weigh_all(WideValues{reinterpret_cast<const float*>(values), dim}, padded, begin, end, first, last, at);
 }
 
-// Asks for what a tile of few rows reads two pages from now: it computes too little to hide the way to memory. Behind
-// the last page come the first ones of the next KV head. A third at a time, between the passes over a page: all at once
-// would fill the queue of misses. Inlined, because GCC drops calls that do nothing but prefetch.
-KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position, int third) {
-  if (tile.tokens * tile.heads > kFewRows) return;
-  const int begin = first_visible(op, tile.position) / kPageTokens;
-  const int end = (tile.position + tile.tokens + kPageTokens - 1) / kPageTokens;
-  int page = page_position / kPageTokens + kPagesAhead, head = tile.kv_head;
-  if (page >= end) {
-    page = begin + page - end;
-    if (page >= end || ++head == op.kv.kv_heads) return;
+// The page that is read `ahead` pages after page `page` of the tile: a later one of its own, of its next KV head, or of
+// the next sequence. Null where nothing is known.
+KV_INLINE const uint8_t* page_after(const Attention& op, const Tile& tile, int page, int ahead) {
+  int sequence = tile.sequence, head = tile.kv_head, position = tile.position;
+  int past = page + ahead - ((position + tile.tokens - 1) / kPageTokens + 1);
+  if (past >= 0) {
+    if (++head == op.kv.kv_heads) {
+      if (++sequence == op.sequences.count) return nullptr;
+      head = 0;
+      position = op.sequences.position[sequence];
+    }
+    page = first_visible(op, position) / kPageTokens;
+    if (page + past > position / kPageTokens) return nullptr;
+    ahead = past;
   }
-  const int32_t* blocks = op.sequences.blocks + op.sequences.block_start[tile.sequence];
-  const uint8_t* data = op.kv.head_page(op.layer, blocks[page], head);
+  return op.kv.head_page(op.layer, op.sequences.blocks[op.sequences.block_start[sequence] + page + ahead], head);
+}
+
+// Asks for what a tile that streams reads two pages from now. A third at a time, between the passes over a page: all at once would fill
+// the queue of misses. Inlined, because GCC drops calls that do nothing but prefetch.
+KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position, int third) {
+  if (!tile.streams) return;
+  const uint8_t* data = page_after(op, tile, page_position / kPageTokens, kPagesAhead);
+  if (!data) return;
   const int64_t bytes = op.kv.head_page_bytes();
   for (int64_t i = bytes * third / 3 & ~63; i < bytes * (third + 1) / 3; i += 64) __builtin_prefetch(data + i, 0, 2);
+}
+
+// acc of rows [begin, end) over a page of 8 bits, whose tokens from `last` on weigh nothing. Weights of a row are
+// `row_step` apart, those of a token `token_step`.
+static void weigh_bytes(const KvCache& kv, uint8_t* head_page, int padded, int begin, int end, int last, Buffers& at) {
+  const int8_t* values = reinterpret_cast<const int8_t*>(kv.values(head_page));
+  const WeightSteps steps = at.lanes ? WeightSteps{2, kMaxRows} : WeightSteps{kPageTokens, 1};
+  by_rows<kTileRows>(begin, end, [&](auto rows, int r) KV_LAMBDA {
+    weigh_rows_s8<rows()>(at.weights + r * steps.row, steps, at.weight_step + r, at.past + r, values, kv.head_dim,
+                          padded, last, at.acc + r * padded);
+  });
 }
 
 // One page, for every token of the tile that sees some of it.
@@ -177,6 +163,24 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
   uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
   prefetch_ahead(op, tile, page_position, 0);
+  if (at.lanes) {
+    Seen seen[kMaxRows / kLanes];
+    alignas(64) int32_t begin[kMaxRows] = {}, end[kMaxRows] = {};
+    const bool masked = begin_of(tile.tokens - 1) > 0 || end_of(0) < kPageTokens;
+    if (masked) {
+      for (int r = 0; r < tile.tokens * tile.heads; ++r) {
+        begin[r] = begin_of(r / tile.heads);
+        end[r] = end_of(r / tile.heads);
+      }
+      for (int v = 0; v < kMaxRows / kLanes; ++v) seen[v] = {load(begin + v * kLanes), load(end + v * kLanes)};
+      soften_page<2, true>(kv, head_page, seen, at);
+    } else {
+      soften_page<2, false>(kv, head_page, seen, at);
+    }
+    prefetch_ahead(op, tile, page_position, 1);
+    prefetch_ahead(op, tile, page_position, 2);
+    return weigh_bytes(kv, head_page, padded, from * tile.heads, to * tile.heads, end_of(to - 1), at);
+  }
   const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, (to - from) * tile.heads);
   if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
   score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);
@@ -215,14 +219,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
     }
   });
   prefetch_ahead(op, tile, page_position, 2);
-  if (quantised) {
-    const int8_t* values = reinterpret_cast<const int8_t*>(kv.values(head_page));
-    by_rows<kTileRows>(from * tile.heads, to * tile.heads, [&](auto rows, int r) KV_LAMBDA {
-      weigh_rows_s8<rows()>(at.weights + r * kPageTokens, at.weight_step + r, at.past + r, values, kv.head_dim, padded,
-                            end_of(to - 1), at.acc + r * padded);
-    });
-    return;
-  }
+  if (quantised) return weigh_bytes(kv, head_page, padded, from * tile.heads, to * tile.heads, end_of(to - 1), at);
   // Tokens that see the same part of the page go together.
   for (int token = from; token < to;) {
     const int first = begin_of(token), last = end_of(token);
@@ -236,15 +233,21 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
 // The part of the tile's attention that lies in one split, into running and acc.
 static void attend_split(const Attention& op, const Tile& tile, int split, Buffers& at) {
   const int rows = tile.tokens * tile.heads, padded = padded_dim(op);
-  for (int r = 0; r < rows; ++r) at.max[r] = -kInfinity;
-  for (int r = 0; r < rows; ++r) store(at.sums + r * kLanes, set1(0.0f));
+  for (int r = 0; r < kMaxRows; r += kLanes) store(at.max + r, set1(-kInfinity));
+  for (int i = 0; i < kMaxRows * kLanes; i += kLanes) store(at.sums + i, set1(0.0f));
   for (int i = 0; i < rows * padded; i += kLanes) store(at.acc + i, set1(0.0f));
   const int seen = first_visible(op, tile.position) / kPageTokens * kPageTokens;
   const int last = tile.position + tile.tokens;
   const int begin = seen > split * kSplitTokens ? seen : split * kSplitTokens;
   const int end = last < (split + 1) * kSplitTokens ? last : (split + 1) * kSplitTokens;
   for (int page = begin; page < end; page += kPageTokens) attend_page(op, tile, page, at);
-  for (int r = 0; r < rows; ++r) at.running[r] = {at.max[r], reduce_add(load(at.sums + r * kLanes))};
+  if (at.lanes) {
+    alignas(64) float sum[kMaxRows];
+    for (int r = 0; r < rows; r += kLanes) store(sum + r, add_sums(at.sums + r));
+    for (int r = 0; r < rows; ++r) at.running[r] = {at.max[r], sum[r]};
+  } else {
+    for (int r = 0; r < rows; ++r) at.running[r] = {at.max[r], reduce_add(load(at.sums + r * kLanes))};
+  }
 }
 
 // y = acc / sum, for one row.

@@ -96,23 +96,33 @@ KV_INLINE float reduce_absolute_max(i32x16 v) {
 }
 
 // e^x for x ≤ 88, at most 2 ulp off; 0 below −87.33. x = n·ln 2 + r with ln 2 in two parts (Cody and Waite), a
-// polynomial of degree 7 for e^r, and n added to the exponent. The polynomial is that of Cephes' expf.
-KV_INLINE f32x16 exp_of_negative(f32x16 x) {
+// polynomial of degree 7 for e^r, and n added to the exponent. The polynomial is that of Cephes' expf. Several vectors
+// side by side: the chain of one is long.
+template <int count>
+KV_INLINE void exp_of_negative(f32x16 (&x)[count]) {
   constexpr float kRound = 12582912.0f;  // 1.5·2²³: adding it rounds to an integer, kept in the low bits
-  const mask16 vanishes = less(x, set1(-87.33f));
-  x = max(set1(-87.33f), x);
-  const f32x16 shifted = fma(x, set1(1.44269504f), set1(kRound));
-  const f32x16 n = sub(shifted, set1(kRound));
-  const f32x16 r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), x));
-  f32x16 p = set1(1.9875691500e-4f);
-  p = fma(p, r, set1(1.3981999507e-3f));
-  p = fma(p, r, set1(8.3334519073e-3f));
-  p = fma(p, r, set1(4.1665795894e-2f));
-  p = fma(p, r, set1(1.6666665459e-1f));
-  p = fma(p, r, set1(5.0000001201e-1f));
-  p = add(fma(p, mul(r, r), r), set1(1.0f));
-  const i32x16 exponent = shift_left<23>(sub(bits(shifted), bits(set1(kRound))));
-  return select(vanishes, set1(0.0f), from_bits(add(bits(p), exponent)));
+  constexpr float kPolynomial[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
+                                   5.0000001201e-1f};
+  mask16 vanishes[count];
+  f32x16 shifted[count], r[count], p[count];
+#define KV_EACH _Pragma("GCC unroll 16") for (int i = 0; i < count; ++i)
+  KV_EACH vanishes[i] = less(x[i], set1(-87.33f));
+  KV_EACH x[i] = max(set1(-87.33f), x[i]);
+  KV_EACH shifted[i] = fma(x[i], set1(1.44269504f), set1(kRound));
+  KV_EACH r[i] = fma(sub(shifted[i], set1(kRound)), set1(-0.693359375f), x[i]);
+  KV_EACH r[i] = fma(sub(shifted[i], set1(kRound)), set1(2.12194440e-4f), r[i]);
+  KV_EACH p[i] = set1(1.9875691500e-4f);
+#pragma GCC unroll 5
+  for (const float term : kPolynomial) KV_EACH p[i] = fma(p[i], r[i], set1(term));
+  KV_EACH p[i] = add(fma(p[i], mul(r[i], r[i]), r[i]), set1(1.0f));
+  KV_EACH p[i] = from_bits(add(bits(p[i]), shift_left<23>(sub(bits(shifted[i]), bits(set1(kRound))))));
+  KV_EACH x[i] = select(vanishes[i], set1(0.0f), p[i]);
+#undef KV_EACH
+}
+KV_INLINE f32x16 exp_of_negative(f32x16 x) {
+  f32x16 one[1] = {x};
+  exp_of_negative(one);
+  return one[0];
 }
 
 // The same for all x, e^88 above 88.

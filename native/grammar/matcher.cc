@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "native/base/system.h"
+
 namespace kvasir::grammar {
 namespace {
 
@@ -11,9 +13,15 @@ using Clock = std::chrono::steady_clock;
 
 void Background::run(std::function<void()> work) {
   std::lock_guard lock(mutex_);
-  if (stopping_) return;
-  if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
-  queue_.push_back(std::move(work));
+  if (!stopping_) queue_.push_back(std::move(work));
+}
+
+void Background::wake() {
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.empty()) return;
+    if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
+  }
   changed_.notify_one();
 }
 
@@ -28,6 +36,7 @@ void Background::stop() {
 }
 
 void Background::serve() {
+  batch_priority();
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });

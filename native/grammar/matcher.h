@@ -15,11 +15,13 @@
 
 namespace kvasir::grammar {
 
-// A thread beside the device's own; it starts with the first work.
+// A thread beside the device's own; it starts with the first work. To wake it takes longer than most work and disturbs the
+// threads that run: so once a step, when the tokens of all rows are known.
 class Background {
  public:
   ~Background() { stop(); }
-  void run(std::function<void()> work);
+  void run(std::function<void()> work);  // after the next wake(), or before where it is awake
+  void wake();
   void stop();
   Timings& timings() { return timings_; }
   const Timings& timings() const { return timings_; }

@@ -108,9 +108,9 @@ describe('a format is refused before anything runs', () => {
     [{ type: 'json_schema', schema: { type: 'text' } }, 'KV_ARGUMENT', /format.schema\/type: expected one of/],
     [{ type: 'json_schema', schema: { properties: { a: { $ref: '#/x' } } } }, 'KV_ARGUMENT', /properties\/a\/\$ref/],
     [
-      { type: 'json_schema', schema: { type: 'array', items: { type: 'string' }, uniqueItems: true } },
+      { type: 'json_schema', schema: { type: 'array', contains: { type: 'string' }, maxContains: 2 } },
       'KV_UNSUPPORTED',
-      /format.schema\/uniqueItems/,
+      /format.schema\/maxContains/,
     ],
     [{ type: 'json_schema', schema: { type: 'integer', enum: ['a'] } }, 'KV_UNSUPPORTED', /no text satisfies it/],
   ])('%j', async (format, code, message) => {

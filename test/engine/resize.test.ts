@@ -19,12 +19,15 @@ it.each([0, 1, 2, 3])('any sequence of sizes, with and without a prefix cache (%
     over = true
   })
   while (!over) {
-    made.engine.resize(5 + below(44)) // 130 tokens of a request need five pages
+    const pages = 5 + below(44) // 130 tokens of a request need five pages
+    if (below(2)) made.engine.resize(pages)
+    else made.engine.allow({ pages, why: '' }) // as the machine wants, within what was asked for
     made.engine.check()
     await new Promise((resolve) => setImmediate(resolve))
   }
   const expected = await Promise.all(prompts.map((prompt) => ask(calm, prompt)))
   expect((await all).map(({ tokens }) => tokens)).toEqual(expected.map(({ tokens }) => tokens))
+  made.engine.allow({ pages: 48, why: '' })
   made.engine.resize(7)
   await idle(made)
   expect(made.engine.load()).toMatchObject({ pages: 7, freePages: 7 })
@@ -47,4 +50,26 @@ it('gives back what was owned when it shrank, as soon as it can', async () => {
   executor.tick()
   expect(engine.load()).toMatchObject({ pages: 5, freePages: 5 })
   expect(executor.released).toBe(7)
+})
+
+it('the machine may take pages of what was asked for, but never those of one request at full context', async () => {
+  const { engine, generate } = setup({ pages: 40, context: 256 })
+  const told: [number, string][] = []
+  engine.watch({ resized: ({ now }, why) => told.push([now, why]) })
+  engine.allow({ pages: 3, why: 'short' })
+  await generate(Array(200).fill(1), { temperature: 0, maxTokens: 56 })
+  expect(engine.load()).toMatchObject({ pages: 8, askedPages: 40, stepsDown: 1, stepsUp: 0, residentPages: 8 })
+  engine.resize(20)
+  expect(engine.load()).toMatchObject({ pages: 8, askedPages: 20 })
+  engine.allow({ pages: 100, why: 'calm' })
+  expect(engine.load()).toMatchObject({ pages: 20, stepsDown: 1, stepsUp: 1 })
+  expect(told).toEqual([
+    [8, 'short'],
+    [20, 'calm'],
+  ])
+  engine.resize(4)
+  engine.allow({ pages: 1, why: 'short' })
+  expect(engine.load()).toMatchObject({ pages: 4, askedPages: 4 })
+  await engine.dispose()
+  expect(() => engine.allow({ pages: 1, why: 'late' })).not.toThrow()
 })

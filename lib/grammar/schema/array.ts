@@ -1,6 +1,7 @@
 // Arrays: the first items by their places, then all others alike.
 import { KvasirError } from '../../errors.ts'
 import { choice, EMPTY, NOTHING, type Node, optional, repeat, sequence, text } from '../rules.ts'
+import { distinctKinds } from './distinct.ts'
 import type { Schema, SchemaObject } from './document.ts'
 import type { Tools } from './object.ts'
 import { count } from './string.ts'
@@ -75,30 +76,29 @@ class ArrayRules {
     }
   }
 
-  // Items that differ: known where all values are, each at most once and in their order.
+  // Items that differ: each of another kind, and kinds in their order. Where all values are known, each is a kind.
   private unique(): Node {
-    const { json, rules, document } = this.tools
+    const { json, rules, value } = this.tools
     const values = this.first.length === 0 ? this.values() : undefined
-    if (!values) {
-      const member = this.members.find((one) => one['uniqueItems'] === true)!
-      throw new KvasirError(
-        'KV_UNSUPPORTED',
-        `${document.pathOf(member, 'uniqueItems')}: that items differ cannot be enforced unless they are of an enum; leave it out`,
-      )
-    }
-    const counted = Math.max(1, this.min, this.max < values.length ? this.max : 0)
+    const kinds = values ?? distinctKinds(this.places(), this.tools)
+    const item = (taken: number, i: number) =>
+      values
+        ? text(JSON.stringify(values[i]))
+        : value([...(this.first[taken] ?? this.others), kinds[i] as SchemaObject])
+    const counted = Math.max(1, this.min, this.first.length, this.max < kinds.length ? this.max : 0)
     const from = (i: number, taken: number): Node => {
-      if (i === values.length) return taken < this.min ? NOTHING : taken > 0 ? json.space() : EMPTY
+      if (i === kinds.length) return taken < this.min ? NOTHING : taken > 0 ? json.space() : EMPTY
       return rules.define(`${this.name} of ${i} ${taken}`, () => {
-        const item = sequence(
-          taken > 0 ? json.comma() : EMPTY,
-          text(JSON.stringify(values[i])),
-          from(i + 1, Math.min(taken + 1, counted)),
-        )
-        return choice(taken < this.max ? item : NOTHING, from(i + 1, taken))
+        const then = from(i + 1, Math.min(taken + 1, counted))
+        const written = taken < this.max ? sequence(taken > 0 ? json.comma() : EMPTY, item(taken, i), then) : NOTHING
+        return choice(written, from(i + 1, taken))
       })
     }
     return this.bracketed(from(0, 0))
+  }
+
+  private places(): Schema[][] {
+    return this.max > this.first.length ? [...this.first, this.others] : this.first
   }
 
   private values(): unknown[] | undefined {
@@ -118,5 +118,11 @@ function listedValues(schema: SchemaObject): unknown[] | undefined {
   if ('const' in schema) return [schema['const']]
   if (Array.isArray(schema['enum'])) return schema['enum']
   if (schema['type'] === 'boolean') return [true, false]
+  if (schema['type'] === 'integer') return integersOf(schema)
   return schema['type'] === 'null' ? [null] : undefined
+}
+
+function integersOf({ minimum, maximum }: SchemaObject): number[] | undefined {
+  if (!Number.isInteger(minimum) || !Number.isInteger(maximum) || maximum - minimum >= MOST_VALUES) return undefined
+  return Array.from({ length: Math.max(0, maximum - minimum + 1) }, (_, i) => minimum + i)
 }

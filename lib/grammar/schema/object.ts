@@ -117,8 +117,9 @@ class ObjectRules {
 
   private declared(): Property[] {
     const names = new Set<string>()
-    for (const { properties } of this.members)
-      if (isObject(properties)) for (const name of Object.keys(properties)) names.add(name)
+    // A kind (lib/grammar/schema/distinct.ts) says nothing of the order.
+    for (const { properties, $kind } of this.members)
+      if (isObject(properties) && !$kind) for (const name of Object.keys(properties)) names.add(name)
     const required = new Set(this.members.flatMap((one) => this.requiredBy(one)))
     for (const name of required) names.add(name)
     return [...names].flatMap((name) => {

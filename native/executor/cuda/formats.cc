@@ -39,6 +39,7 @@ void CardFormats::open(int slot, const SamplerParams& params) {
                        ? std::make_shared<FormattedAnswer>(
                              grammar::Matcher(params.grammar, params.grammar_budget, &background_), params.stop_tokens)
                        : nullptr;
+  background_.wake();
 }
 
 std::vector<FormattedRow> CardFormats::rows_of(const StepBuffers& step) {
@@ -96,6 +97,7 @@ void CardFormats::settle(std::vector<FormattedRow>& rows) {
   }
   rows.clear();
   changed_.notify_all();
+  background_.wake();
 }
 
 }  // namespace kvasir::cuda

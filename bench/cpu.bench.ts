@@ -131,7 +131,7 @@ main(async () => {
   const figures: Figures = { ghz, gb_per_s, gmac_per_s }
   if (wanted('steps')) Object.assign(figures, await steps(values.model, threads, machine))
   if (wanted('long')) Object.assign(figures, await long(values.model, threads, machine))
-  if (wanted('kernels')) Object.assign(figures, bench.table(isa()))
+  if (wanted('kernels')) Object.assign(figures, bench.table())
   if (wanted('crowded')) Object.assign(figures, await crowded(values.model, threads, Number(values.rounds)))
   if (wanted('idle')) Object.assign(figures, await idle(values.model, threads, Number(values.seconds)))
   for (const name of ['crowded_share', 'idle_cpu'])

@@ -164,9 +164,9 @@ main(async () => {
 async function idleShare(llm: Llm, streams: number): Promise<number> {
   const at = async (full: boolean) => {
     while ((llm.stats().running === streams) !== full) await sleep(20)
-    // A step's time is counted when it ends, so we look just then.
+    // A step's time is counted when it ends, so we look just then; there is none to come where all have ended together.
     const { steps } = llm.stats()
-    while (llm.stats().steps === steps) await sleep(1)
+    while (llm.stats().steps === steps && llm.stats().running > 0) await sleep(1)
     return { time: performance.now(), busy: llm.stats().busyMs }
   }
   const begin = await at(true)

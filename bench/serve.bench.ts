@@ -65,9 +65,9 @@ main(async () => {
         async run() {
           const begin = performance.now()
           const [js, all] = [threadMs(), processMs()]
-          const round = Promise.all(calls.map((call) => streamed(llm, call)))
-          const idle = idleShare(llm, streams, round)
-          const texts = await round
+          const reading = Promise.all(calls.map((call) => streamed(llm, call)))
+          const idle = idleShare(llm, streams, reading)
+          const texts = await reading
           const ms = performance.now() - begin
           const [jsMs, allMs] = [threadMs() - js, processMs() - all]
           check256(texts)
@@ -81,9 +81,9 @@ main(async () => {
           if (round > 0) late.enable()
           const begin = performance.now()
           const [js, all] = [threadMs(), processMs()]
-          const round = ask()
-          const idle = idleShare(llm, streams, round)
-          const { answers, cpuMs } = await round
+          const reply = ask()
+          const idle = idleShare(llm, streams, reply)
+          const { answers, cpuMs } = await reply
           const ms = performance.now() - begin
           const [jsMs, allMs] = [threadMs() - js, processMs() - all]
           late.disable()

@@ -98,9 +98,12 @@ export interface ExecutorOptions {
   programs: NativeProgram[]
   /** Room for pages outside the KV cache: in memory, or in a file in `folder`. */
   swap?: { pages: number; folder?: string | undefined } | undefined
-  /** 'normal' or 'background' (lower priority of the worker threads). */
-  priority: string
+  /** Of the threads that compute. */
+  priority: Priority
 }
+
+/** 'background' gives way to other programs. */
+export type Priority = 'normal' | 'background'
 
 /** A verified tape; see native/program/format.h. Throws KV_NATIVE when the tape could harm the process. */
 export interface NativeProgram {
@@ -137,6 +140,8 @@ export interface NativeExecutor {
   submit(step: Int32Array): Promise<Int32Array>
   /** The memory of these pages of the KV cache goes back to the system, after the steps already submitted. */
   release(pages: Int32Array): void
+  /** From the next step on; see ExecutorOptions. */
+  setPriority(priority: Priority): void
   /**
    * Copies pages out of the KV cache or back: from, to, …; numbers from `pages` on are places outside. Done in order with
    * the steps; resolves with the milliseconds that it took. After one that failed all fail.
@@ -164,6 +169,8 @@ export interface FormatCosts {
 }
 
 export interface DeviceStats {
+  /** Its threads give way to other programs. */
+  background: boolean
   steps: number
   busyMs: number
   arenaBytes: number
@@ -228,6 +235,8 @@ export interface Native {
   createCudaExecutor(options: CudaExecutorOptions): Promise<NativeExecutor>
   /** Re-codes rows of `from` into `dtype`, written to a plain buffer; off the event loop. */
   convert(from: NativeMatrix, dtype: number, rowBegin: number, rowEnd: number): Promise<Uint8Array>
+  /** Bytes a second that so many threads read together; a tenth of a second, off the event loop. */
+  memoryBandwidth(threads: number): Promise<number>
   peakMemory(): number
 }
 

@@ -175,6 +175,45 @@ function avx2(kind, columns) {
   return t.text()
 }
 
+// AVX-VNNI, 16 rows: integer sums in ymm0–11, float sums in memory.
+function avxvnni(kind, columns) {
+  const t = new Tile('avxvnni', kind, columns)
+  const [w, x, product] = [[t.reg(12), t.reg(13)], t.reg(14), t.reg(15)]
+  const halves = kind === 'halves' ? 2 : 1
+  t.op('1:')
+  for (let half = 0; half < halves; half++) {
+    t.each((c, v) => {
+      if (kind === 'minimum') t.op(`vpxor ${t.sum(c, v)}, ${t.sum(c, v)}, ${t.sum(c, v)}`)
+      else if (v === 0) t.op(`vpbroadcastd ${t.word(1 + half, c)}, ${t.sum(c, 0)}`)
+      else t.op(`vmovdqa ${t.sum(c, 0)}, ${t.sum(c, 1)}`)
+    })
+    for (let k = (half * 8) / halves; k < ((half + 1) * 8) / halves; k++) {
+      for (let v = 0; v < 2; v++) t.op(`vmovdqa ${k * 64 + v * 32}(%[w]), ${w[v]}`)
+      for (let c = 0; c < columns; c++) {
+        const column = c % 2 ? product : x
+        t.op(`vpbroadcastd ${t.activation(c, k * 4)}, ${column}`)
+        for (let v = 0; v < 2; v++) t.op(`%{vex%} vpdpbusd ${column}, ${w[v]}, ${t.sum(c, v)}`)
+      }
+      t.prefetch(k, 8)
+    }
+    for (let v = 0; v < 2; v++) t.op(`vmovaps ${t.d[half] + v * 32}(%[w]), ${w[v]}`)
+    for (let c = 0; c < columns; c++) {
+      t.op(`vbroadcastss ${t.word(0, c)}, ${x}; vmulps ${x}, ${w[1]}, ${product}; vmulps ${x}, ${w[0]}, ${x}`)
+      for (let v = 0; v < 2; v++) {
+        t.op(`vcvtdq2ps ${t.sum(c, v)}, ${t.sum(c, v)}`)
+        t.op(`vfmadd213ps ${(c * 2 + v) * 32}(%[acc]), ${v ? product : x}, ${t.sum(c, v)}`)
+      }
+      if (kind === 'minimum') {
+        t.op(`vbroadcastss ${t.word(1, c)}, ${x}`)
+        for (let v = 0; v < 2; v++) t.op(`vfmadd231ps ${t.d[1] + v * 32}(%[w]), ${x}, ${t.sum(c, v)}`)
+      }
+      for (let v = 0; v < 2; v++) t.op(`vmovaps ${t.sum(c, v)}, ${(c * 2 + v) * 32}(%[acc])`)
+    }
+  }
+  t.advance()
+  return t.text()
+}
+
 function family(make, kinds) {
   const widths = Array.from({ length: COLUMNS }, (_, i) => i + 1)
   const functions = kinds.flatMap((kind) => widths.map((columns) => make(kind, columns)))
@@ -199,6 +238,8 @@ static constexpr int kTileColumns = ${COLUMNS};
 
 #if defined(__AVX512VNNI__)
 ${family(avx512, ['zero', 'minimum', 'halves'])}
+#elif defined(__AVXVNNI__)
+${family(avxvnni, ['zero', 'minimum', 'halves'])}
 #elif defined(__AVX2__)
 ${family(avx2, Object.keys(DEPTH))}
 #endif

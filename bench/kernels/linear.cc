@@ -68,25 +68,40 @@ double measure_bandwidth() {
 
 // Multiply-adds a cycle that the instructions of a tile allow, from two multipliers and four SIMD pipes.
 double instruction_bound(const std::string& isa, Dtype dtype) {
-  const bool avx512 = isa == "avx512";
+  const bool avx512 = isa == "avx512", avxvnni = isa == "avxvnni";
+  const double vnni = avx512 ? 1 : 0.5;  // of 64 bytes
   switch (dtype) {
     case Dtype::f32:
     case Dtype::f16:
     case Dtype::bf16:
       return avx512 ? 32 : 16;
-    case Dtype::q8_0:  // AVX-512: as q4_0. AVX2: 16 × 16-bit products of 16 values, 2 float operations
-      return avx512 ? 102.4 : 28.4;
-    case Dtype::q4_0:
-    case Dtype::q5_0:  // 512 values: 8 vpdpbusd, a multiplication, an fma. AVX2: 8 products, 1 or 2 sums, 2 floats
-      return avx512 ? 102.4 : dtype == Dtype::q4_0 ? 46.5 : 42.7;
+    default:
+      break;
+  }
+  if (avx512 || avxvnni) switch (dtype) {
+      case Dtype::q4_0:
+      case Dtype::q5_0:
+      case Dtype::q8_0:  // 512 values: 8 vpdpbusd, a multiplication, an fma
+        return vnni * 102.4;
+      case Dtype::q6_k:  // two float halves
+        return vnni * 85.3;
+      default:
+        return vnni * 93.1;
+    }
+  switch (dtype) {
+    case Dtype::q8_0:  // 16 × 16-bit products of 16 values, 2 float operations
+      return 28.4;
+    case Dtype::q4_0:  // 8 products, 1 or 2 sums, 2 floats
+      return 46.5;
+    case Dtype::q5_0:
     case Dtype::q4_1:
     case Dtype::q4_k:
-      return avx512 ? 93.1 : 42.7;
+      return 42.7;
     case Dtype::q5_1:
     case Dtype::q5_k:
-      return avx512 ? 93.1 : 39.4;
-    default:  // two float halves
-      return avx512 ? 85.3 : 32;
+      return 39.4;
+    default:
+      return 32;
   }
 }
 

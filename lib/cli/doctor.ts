@@ -2,14 +2,14 @@
 import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { planMemory } from '../engine/plan-memory.ts'
 import { KvasirError } from '../errors.ts'
 import { modelFolder } from '../hub/cache.ts'
 import { resolveModel } from '../hub/resolve.ts'
-import { freeDisk, type Machine, machine } from '../machine/machine.ts'
+import { freeDisk, type Machine, machine, threadsFor } from '../machine/machine.ts'
 import { openCheckpoint } from '../weights/open.ts'
+import { choicesFor } from './choices.ts'
 import { type Facts, type Finding, findings } from './doctor/findings.ts'
-import { probeAddon, probeCuda, probeLoad } from './doctor/probe.ts'
+import { probeAddon, probeBandwidth, probeCuda, probeLoad } from './doctor/probe.ts'
 
 const USAGE = `kvasir doctor [MODEL]
 
@@ -59,6 +59,7 @@ async function examine(model: string | undefined): Promise<Facts> {
     versions: versions(),
     machine: host,
     addon,
+    bandwidth: addon.ok ? await probeBandwidth(threadsFor(addon.value.cores, host)) : null,
     cuda: addon.ok ? await probeCuda() : null,
     cache,
     model: path,
@@ -72,8 +73,7 @@ async function examine(model: string | undefined): Promise<Facts> {
 async function known(path: string | null, host: Machine): Promise<Pick<Facts, 'plan' | 'warnings'>> {
   const checkpoint = path === null ? undefined : await openCheckpoint(path).catch(() => undefined)
   if (!checkpoint) return { plan: null, warnings: [] }
-  const { kv, limits, kvBytes, why } = planMemory(checkpoint.config, {}, host)
-  return { plan: { kv, limits, kvBytes, why }, warnings: checkpoint.warnings }
+  return { plan: choicesFor(checkpoint, host), warnings: checkpoint.warnings }
 }
 
 function versions(): Facts['versions'] {

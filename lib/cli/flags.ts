@@ -9,6 +9,7 @@ export const modelFlags = {
   context: { type: 'string' },
   kv: { type: 'string' },
   weights: { type: 'string' },
+  priority: { type: 'string' },
   'keep-memory': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsConfig['options']
@@ -30,6 +31,7 @@ export const flagsHelp = `  --temperature, -t N   0 is greedy          --top-p N
   --stop TEXT           may be repeated      --ignore-eos
   --threads N           default: the physical cores      --context N   tokens      --kv kv8|f16|f32
   --weights auto|as-is|q8_0|q4_k|…   smaller ones are written to the cache once      --device cpu|cuda|cuda:1|auto
+  --priority auto|normal|background   auto: background on battery
   --keep-memory         of the KV cache, even when the machine is short of it\n`
 
 type Values = Record<string, string | boolean | string[] | undefined>
@@ -42,6 +44,7 @@ export function loadOptions(values: Values): LoadOptions {
     ...optional('context', number(values, 'context')),
     ...optional('kv', values['kv'] as LoadOptions['kv']), // load() checks it
     ...optional('weights', values['weights'] as LoadOptions['weights']), // here, too
+    ...optional('priority', values['priority'] as LoadOptions['priority']),
     ...optional('yieldMemory', values['keep-memory'] ? false : undefined),
   }
 }

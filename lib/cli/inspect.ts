@@ -2,8 +2,12 @@
 import { parseArgs } from 'node:util'
 import { KvasirError } from '../errors.ts'
 import { resolveModel } from '../hub/resolve.ts'
+import { memoryBandwidth } from '../machine/bandwidth.ts'
+import { machine, threadsFor } from '../machine/machine.ts'
+import { native } from '../native.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { openCheckpoint } from '../weights/open.ts'
+import { type Choices, choicesFor, mostTokens, size } from './choices.ts'
 import { interruptible } from './interrupt.ts'
 import { compileFor, type Memory, memoryOf } from './memory.ts'
 import { progressBar } from './progress.ts'
@@ -40,7 +44,10 @@ export async function inspectCommand(args: string[]): Promise<void> {
   const program = await compileFor(checkpoint, context, sequences)
   if (values.program) return void process.stdout.write(program.dump())
 
-  const report = reportOf(checkpoint, memoryOf(checkpoint, program, context, sequences))
+  const host = machine()
+  const bandwidth = await memoryBandwidth(host, threadsFor(native().info().cores, host))
+  const here = { bandwidth, ...choicesFor(checkpoint, host) }
+  const report = { ...reportOf(checkpoint, memoryOf(checkpoint, program, context, sequences)), here }
   if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   else process.stdout.write(page(report) + (values.tensors ? tensorList(checkpoint) : ''))
 }
@@ -76,6 +83,9 @@ interface Report {
   memory: Memory
 }
 
+/** On this machine. */
+type Here = Choices & { bandwidth: number }
+
 function reportOf(checkpoint: Checkpoint, memory: Memory): Report {
   const { path, kind, name, config, tokenizer, stopTokens, chatTemplate, warnings, tensors } = checkpoint
   const formats = new Map<string, { dtype: string; tensors: number; bytes: number }>()
@@ -104,7 +114,7 @@ function reportOf(checkpoint: Checkpoint, memory: Memory): Report {
 const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
 const row = (label: string, value: string) => `  ${label.padEnd(14)}${value}\n`
 
-function page({ config: c, memory: m, ...r }: Report): string {
+function page({ config: c, memory: m, here, ...r }: Report & { here: Here }): string {
   const scaling = c.rope_scaling ? `, scaled: ${c.rope_scaling.rope_type}` : ''
   const window = c.sliding_window ? `, window ${c.sliding_window}` : ''
   const { kind, model, pre, bos, eos } = r.tokenizer
@@ -138,6 +148,16 @@ function page({ config: c, memory: m, ...r }: Report): string {
     row('keys, values', `${mb(m.kv.kv8)} in 8 bits (kv8), ${mb(m.kv.f16)} in f16`),
     row('activations', `${mb(m.arena)} ${steps}`),
     row('in all', `${mb(m.weights + m.kv.kv8 + m.arena)} with kv8`),
+    'load() on this machine, when it is told nothing\n',
+    row('weights', `${here.weights.format ?? 'as-is'}: ${here.weights.why}`),
+    ...here.formats.map(({ format, bytes }) =>
+      row(
+        '',
+        `${format.padEnd(6)} ${size(bytes).padStart(8)}, at most ${mostTokens(here.bandwidth, bytes).toFixed(0)} tokens/s`,
+      ),
+    ),
+    row('context', `${here.limits.context} tokens: ${here.why.context}`),
+    row('keys, values', `${here.kv}, at most ${size(here.kvBytes)}: ${here.why.kv}`),
   ].join('')
 }
 

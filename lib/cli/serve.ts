@@ -40,6 +40,7 @@ const help = `kvasir serve MODEL
   --sequences N         requests computed at once; more wait in line
   --kv kv8|f16|f32      format of the KV cache
   --weights FORMAT      auto (default), as-is, or q8_0, q4_k …: smaller ones are written to the cache once
+  --priority LEVEL      auto (default: background on battery), normal, background
   --keep-memory         of the KV cache, even when the machine is short of it
   --swap BYTES          room outside the KV cache for requests that give way; 0: none
   --swap-folder FOLDER  … in a file there, not in memory

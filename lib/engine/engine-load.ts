@@ -1,5 +1,5 @@
 // What llm.stats() gives.
-import type { FormatCosts } from '../native.ts'
+import type { FormatCosts, Priority } from '../native.ts'
 import type { PrefixStats } from '../scheduler/prefix-cache.ts'
 import type { SwapStats } from '../scheduler/swap.ts'
 
@@ -18,6 +18,8 @@ export interface EngineLoad {
   replays: number
   /** Of answers in a format; undefined before the first. */
   formats: FormatCosts | undefined
+  /** Of the threads that compute: 'background' gives way to other programs. */
+  priority: Priority
   /** Pages of the KV cache, and those that can be had now, the prefix cache's included. */
   pages: number
   freePages: number

@@ -37,7 +37,6 @@ export interface EngineOptions {
 }
 
 export class Engine {
-  readonly limits: Limits
   private readonly executor: StepExecutor
   private readonly scheduler: Scheduler<Sequence>
   private readonly writer = new StepWriter()
@@ -45,7 +44,6 @@ export class Engine {
   private readonly flight = new Set<Promise<void>>()
   private readonly observers = new Observers()
   private readonly swapping: Swapping<Sequence> | undefined
-  /** How many pages the KV cache has, and why. */
   readonly memory: KvMemory
   private lastEnd = 0
   private awake = false
@@ -53,7 +51,6 @@ export class Engine {
 
   constructor({ executor, limits, pages, prefixCache = true, swap }: EngineOptions) {
     this.executor = executor
-    this.limits = limits
     const blocks = new BlockAllocator(pages)
     this.memory = new KvMemory(blocks, executor, limits.context)
     this.scheduler = new Scheduler(blocks, limits, {
@@ -73,9 +70,10 @@ export class Engine {
   load(): EngineLoad {
     const { running, policy, capacity, room, loading } = this.scheduler
     const device: Partial<DeviceStats> = this.disposal ? {} : (this.executor.stats?.() ?? {})
-    const { steps = 0, busyMs = 0, replays = 0, formats } = device
+    const { steps = 0, busyMs = 0, replays = 0, formats, background } = device
     return {
       requests: this.requests.size,
+      priority: background ? 'background' : 'normal',
       running: running.length + (loading?.size ?? 0),
       waiting: policy.size,
       preemptions: room.preemptions,

@@ -7,13 +7,14 @@ import { Dtype } from '../graph/dtype.ts'
 import type { Progress } from '../hub/pull.ts'
 import { machine, threadsFor } from '../machine/machine.ts'
 import { memoryGauge } from '../machine/memory-pressure.ts'
-import { kernelFolders, native } from '../native.ts'
+import { power } from '../machine/power.ts'
+import { kernelFolders, native, type Priority } from '../native.ts'
 import { boolean, checkOptions, integer, oneOf, signalOf } from '../sampling/check.ts'
 import { openTokenizer } from '../tokenizer/tokenizer.ts'
 import { bindWeights, CheckpointFiles } from './bind-weights.ts'
 import { cardBudget, type DeviceName, openDevice } from './device.ts'
 import { Engine } from './engine.ts'
-import { followMachine } from './follow-machine.ts'
+import { followMachine, priorityOn } from './follow-machine.ts'
 import { Llm } from './llm.ts'
 import { type MemoryOptions, pageBytes, planMemory } from './plan-memory.ts'
 import { planSwap, type SwapSpaceOptions } from './plan-swap.ts'
@@ -25,8 +26,8 @@ export interface LoadOptions extends MemoryOptions {
   device?: DeviceName
   /** Threads that compute. Default: the physical cores that this process may use, within the quota of its cgroup. */
   threads?: number
-  /** 'background' gives way to other programs. Default 'normal'. */
-  priority?: 'normal' | 'background'
+  /** 'background' gives way to other programs. 'auto' (default): while the machine runs on its battery, else 'normal'. */
+  priority?: 'auto' | Priority
   /** Keep the KV cache of finished prompts and answers for requests that begin in the same way. Default true. */
   prefixCache?: boolean
   /**
@@ -71,7 +72,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
   const host = machine()
   const { isa, cores } = native().info()
   const threads = integer('threads', options.threads, threadsFor(cores, host), { min: 1, max: 1024 })
-  const priority = oneOf('priority', options.priority, 'normal', ['normal', 'background'])
+  const priority = oneOf('priority', options.priority, 'auto', ['auto', 'normal', 'background'])
 
   const cuda = await openDevice(options.device) // before anything is downloaded for it
   await turn() // the addon was loaded
@@ -112,7 +113,7 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
     await turn()
     const parts = {
       threads,
-      priority,
+      priority: priority === 'auto' ? priorityOn(host.power) : priority,
       slots: memory.limits.maxSequences,
       pages: memory.pages,
       kvDtype: Dtype[memory.kv],
@@ -135,7 +136,10 @@ export async function load(spec: string, options: LoadOptions = {}): Promise<Llm
     let formats: Promise<Formats> | undefined
     const engine = new Engine({ executor, limits: memory.limits, pages: memory.pages, prefixCache, swap })
     const gauge = yields && !cuda ? memoryGauge() : undefined // a card keeps what it took
-    const unfollow = gauge ? followMachine(engine, pageBytes(config, memory.kv), gauge) : () => {}
+    const unfollow = followMachine(engine, executor, {
+      memory: gauge && { pageBytes: pageBytes(config, memory.kv), gauge },
+      power: priority === 'auto' && host.power !== 'unknown' ? power : undefined, // no battery comes later
+    })
     return new Llm({
       engine,
       codec,

@@ -34,8 +34,8 @@ export interface MemoryPlan {
   pages: number
   /** Bytes of the KV cache when every page is in use. */
   kvBytes: number
-  /** What decided the context and the size of the cache. */
-  why: { context: string; kv: string }
+  /** What decided the context, and the format and size of the cache. */
+  why: { context: string; format: string; kv: string }
 }
 
 const DEFAULT_CONTEXT = 8192
@@ -93,6 +93,7 @@ export function planMemory(
             : usual < longest
               ? `the usual most; the model was trained for ${longest}`
               : 'what the model was trained for',
+      format: options.kv === undefined ? 'half the memory of f16, and half as much to read' : 'as asked',
       kv:
         options.pages !== undefined
           ? 'as asked'

@@ -71,7 +71,7 @@ export interface ModelInfo {
   /** 'as-is', as the files have them, or the format that they were written to the cache in. */
   weights: string
   /** What decided the sizes and formats, in words. */
-  why: Readonly<Record<'weights' | 'context' | 'kv', string>>
+  why: Readonly<Record<'weights' | 'context' | 'format' | 'kv', string>>
   /** What its chat template can do, and how its answers are written; absent where there is no template. */
   chat?: ChatFormat
 }

@@ -30,6 +30,7 @@ export const threadsFor = (cores: number, { cpuQuota }: Pick<Machine, 'cpuQuota'
 // As native/cpu/features.cc asks for them, the best first.
 const SETS = {
   avx512: ['avx2', 'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512_vnni'],
+  avxvnni: ['avx2', 'fma', 'f16c', 'bmi2', 'avx_vnni'],
   avx2: ['avx2', 'fma', 'f16c', 'bmi2'],
   i8mm: ['asimddp', 'i8mm'],
   dotprod: ['asimddp'],

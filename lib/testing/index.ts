@@ -73,7 +73,7 @@ export function scripted(
       swapBytes: 0,
       weightBytes: 0,
       weights: 'as-is',
-      why: { weights: 'a script has none', context: 'as asked', kv: 'none' },
+      why: { weights: 'a script has none', context: 'as asked', format: 'none', kv: 'none' },
       chat: template.format,
     },
     release: () => {},

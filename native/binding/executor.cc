@@ -3,6 +3,7 @@
 // A step is copied in and its result copied out; between the two no JavaScript value is touched.
 #include "native/executor/executor.h"
 
+#include "native/base/bandwidth.h"
 #include "native/base/cpu_count.h"
 #include "native/base/system.h"
 #include "native/binding/cuda.h"
@@ -28,6 +29,8 @@ std::vector<int32_t> ids_of(Napi::Value value, const char* name) {
   const auto ids = value.As<Napi::Int32Array>();
   return {ids.Data(), ids.Data() + ids.ElementLength()};
 }
+
+bool is_background(Napi::Value priority) { return priority.ToString().Utf8Value() == "background"; }
 
 SamplerParams sampler_of(Napi::Object from) {
   SamplerParams params;
@@ -78,7 +81,7 @@ struct ModelOnDevice {
     const auto from = value.As<Napi::Object>();
     options.threads = int_of(from, "threads", 1);
     options.slots = int_of(from, "slots", 1);
-    options.background = from.Get("priority").ToString().Utf8Value() == "background";
+    options.background = is_background(from.Get("priority"));
     options.profile = from.Get("profile").ToBoolean();
     options.kv.dtype = static_cast<Dtype>(int_of(from, "kvDtype", 0));
     options.kv.pages = int_of(from, "pages", 1);
@@ -115,8 +118,8 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
         env, "Executor",
         {InstanceMethod<&ExecutorWrap::open>("open"), InstanceMethod<&ExecutorWrap::submit>("submit"),
          InstanceMethod<&ExecutorWrap::add_program>("addProgram"), InstanceMethod<&ExecutorWrap::release>("release"),
-         InstanceMethod<&ExecutorWrap::swap>("swap"), InstanceMethod<&ExecutorWrap::dispose>("dispose"),
-         InstanceMethod<&ExecutorWrap::stats>("stats")});
+         InstanceMethod<&ExecutorWrap::set_priority>("setPriority"), InstanceMethod<&ExecutorWrap::swap>("swap"),
+         InstanceMethod<&ExecutorWrap::dispose>("dispose"), InstanceMethod<&ExecutorWrap::stats>("stats")});
   }
 
   explicit ExecutorWrap(const Napi::CallbackInfo& info)
@@ -175,6 +178,10 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
     guarded(info.Env(), [&] { executor()->release(ids_of(info[0], "release")); });
   }
 
+  void set_priority(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] { executor()->set_background(is_background(info[0])); });
+  }
+
   Napi::Value swap(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(info.Env()));
@@ -219,6 +226,7 @@ class ExecutorWrap : public Napi::ObjectWrap<ExecutorWrap> {
       const auto running = executor();
       const ExecutorStats stats = running->stats();
       auto result = Napi::Object::New(info.Env());
+      result.Set("background", stats.background);
       result.Set("steps", static_cast<double>(stats.steps));
       result.Set("busyMs", stats.busy_ms);
       result.Set("arenaBytes", static_cast<double>(stats.arena_bytes));
@@ -276,6 +284,18 @@ Napi::Value info_object(const Napi::CallbackInfo& info) {
   });
 }
 
+// memoryBandwidth(threads) → Promise<number>: bytes a second, measured off the event loop.
+Napi::Value memory_bandwidth(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    KV_CHECK(info[0].IsNumber(), "KV_ARGUMENT", "memoryBandwidth: expected a number of threads");
+    const int threads = info[0].As<Napi::Number>().Int32Value();
+    KV_CHECK(threads >= 1 && threads <= 1024, "KV_ARGUMENT", "memoryBandwidth: ", threads, " threads");
+    return run_async<double>(
+        info.Env(), [threads] { return read_bandwidth(threads); },
+        [](Napi::Env env, double& bandwidth) -> Napi::Value { return Napi::Number::New(env, bandwidth); });
+  });
+}
+
 Napi::Value peak_memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), kvasir::peak_memory()); }
 
 }  // namespace
@@ -287,6 +307,7 @@ void register_executor(Napi::Env env, Napi::Object exports) {
               }));
   exports.Set("createCudaExecutor", Napi::Function::New(env, create_cuda_executor));
   exports.Set("info", Napi::Function::New(env, info_object));
+  exports.Set("memoryBandwidth", Napi::Function::New(env, memory_bandwidth));
   exports.Set("peakMemory", Napi::Function::New(env, peak_memory));
 }
 

@@ -9,6 +9,7 @@ namespace kvasir::cpu::KVASIR_ISA {
 constexpr int kMaxRows = 32;
 constexpr int kFewRows = 16;  // and no more
 constexpr int kPagesAhead = 2;
+constexpr int kSplitPages = kSplitTokens / kPageTokens;
 
 struct Tile {
   int sequence;
@@ -18,6 +19,7 @@ struct Tile {
   int head;      // the first query head
   int heads;
   int kv_head;
+  bool streams;  // its pages come from memory: no other tile of the step reads them, or only much later
 };
 
 // A number as a type: the count of rows that a kernel is compiled for.

@@ -121,11 +121,10 @@ KV_INLINE const uint8_t* page_after(const Attention& op, const Tile& tile, int p
   return op.kv.head_page(op.layer, op.sequences.blocks[op.sequences.block_start[sequence] + page + ahead], head);
 }
 
-// Asks for what a tile of few rows reads two pages from now: it computes too little to hide the way to memory. A third
-// at a time, between the passes over a page: all at once would fill the queue of misses. Inlined, because GCC drops
-// calls that do nothing but prefetch.
+// Asks for what a tile that streams reads two pages from now. A third at a time, between the passes over a page: all at once would fill
+// the queue of misses. Inlined, because GCC drops calls that do nothing but prefetch.
 KV_INLINE void prefetch_ahead(const Attention& op, const Tile& tile, int page_position, int third) {
-  if (tile.tokens * tile.heads > kFewRows) return;
+  if (!tile.streams) return;
   const uint8_t* data = page_after(op, tile, page_position / kPageTokens, kPagesAhead);
   if (!data) return;
   const int64_t bytes = op.kv.head_page_bytes();
@@ -163,6 +162,7 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
   const StepSequences& sequences = op.sequences;
   const int page = sequences.blocks[sequences.block_start[tile.sequence] + page_position / kPageTokens];
   uint8_t* head_page = kv.head_page(op.layer, page, tile.kv_head);
+  prefetch_ahead(op, tile, page_position, 0);
   if (at.lanes) {
     Seen seen[kMaxRows / kLanes];
     alignas(64) int32_t begin[kMaxRows] = {}, end[kMaxRows] = {};
@@ -177,9 +177,10 @@ static void attend_page(const Attention& op, const Tile& tile, int page_position
     } else {
       soften_page<2, false>(kv, head_page, seen, at);
     }
+    prefetch_ahead(op, tile, page_position, 1);
+    prefetch_ahead(op, tile, page_position, 2);
     return weigh_bytes(kv, head_page, padded, from * tile.heads, to * tile.heads, end_of(to - 1), at);
   }
-  prefetch_ahead(op, tile, page_position, 0);
   const bool quantised = kv.dtype == Dtype::kv8, widen = widens(kv, (to - from) * tile.heads);
   if (!quantised) load_page(kv, head_page, end_of(to - 1), widen, at);
   score(kv, kv.keys(head_page), from * tile.heads, to * tile.heads, at);

@@ -21,6 +21,8 @@ Features features() {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     report.leaf7_ebx = b;
     report.leaf7_ecx = c;
+    const uint32_t last_page = a;
+    if (last_page >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) report.leaf7_1_eax = a;
   }
   if (report.leaf1_ecx >> 27 & 1) {  // OSXSAVE: without it XGETBV is an illegal instruction
     uint32_t low, high;

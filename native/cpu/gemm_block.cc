@@ -20,7 +20,7 @@ Kind kind_of(Dtype dtype) {
 #if KVASIR_NEON
   if (dtype == Dtype::q8_0) return k_bytes;
 #endif
-#if defined(__AVX512VNNI__) || KVASIR_NEON
+#if KVASIR_VNNI || KVASIR_NEON
   return format_of(dtype).halves ? k_halves : format_of(dtype).minimum ? k_minimum : k_zero;
 #else
   switch (dtype) {

@@ -25,7 +25,7 @@ KVASIR_INLINE void dot(const Bytes (*w)[4], const int8_t* q, Bytes* sums) {
   constexpr Format format = format_of(F);
   const Bytes x[2] = {splat16(q), splat16(q + 16)};
   Bytes v[2][4];
-#if defined(__AVX512VNNI__) || KVASIR_NEON
+#if KVASIR_VNNI || KVASIR_NEON
   Bytes start[2] = {KV_SIMD(set1_epi32)(0), KV_SIMD(set1_epi32)(0)};
   if constexpr (format.halves) {
     const Bytes zeros = KV_SIMD(set1_epi8)(format.zero);

@@ -52,7 +52,7 @@ struct Format {
 };
 
 // VNNI multiplies unsigned weights alone; the others take the signed bytes of q8_0 as they are.
-#if defined(__AVX512VNNI__)
+#if KVASIR_VNNI
 constexpr int32_t kBytesZero = 128;
 #else
 constexpr int32_t kBytesZero = 0;

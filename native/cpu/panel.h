@@ -23,7 +23,7 @@ constexpr int32_t kPanelBytesTogether = 4;
 #endif
 
 // Whether the tile multiplies 16-bit numbers: plain AVX2 has no product of 8 bits by 8 that cannot overflow.
-#if defined(__AVX2__) && !defined(__AVX512VNNI__)
+#if defined(__AVX2__) && !KVASIR_VNNI
 static constexpr bool is_wide(Dtype dtype) { return dtype == Dtype::q8_0; }
 #else
 static constexpr bool is_wide(Dtype) { return false; }

@@ -55,8 +55,8 @@ KVASIR_INLINE void unpack(const uint8_t* block, int64_t stride, int h, int j, Un
   const int64_t s = 4 * stride;
   if constexpr (F == Dtype::q8_0) {
     w[0][h][j] = load_lanes(p + 2 + h * 16, s);
-#if defined(__AVX512VNNI__)
-    w[0][h][j] ^= _mm512_set1_epi8(char(0x80));
+#if KVASIR_VNNI
+    w[0][h][j] ^= KV_SIMD(set1_epi8)(char(0x80));
 #endif
   } else if constexpr (F == Dtype::q4_0 || F == Dtype::q4_1) {
     w[0][h][j] = nibbles(load_lanes(p + (F == Dtype::q4_0 ? 2 : 4), s), h);

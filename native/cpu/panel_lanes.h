@@ -31,6 +31,9 @@ KVASIR_INLINE Bytes dot_bytes(Bytes acc, Bytes w, Bytes x) { return _mm512_dpbus
 using Bytes = __m256i;
 using Floats = __m256;
 constexpr int kRows = 8;
+#if KVASIR_VNNI
+KVASIR_INLINE Bytes dot_bytes(Bytes acc, Bytes w, Bytes x) { return _mm256_dpbusd_avx_epi32(acc, w, x); }
+#endif
 #endif
 
 KVASIR_INLINE int32_t load_i32(const uint8_t* p) {

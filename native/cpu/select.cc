@@ -13,8 +13,9 @@ namespace kvasir::cpu {
   }
 KVASIR_SET(baseline)
 #if defined(__x86_64__)
-#define KVASIR_SETS "baseline, avx2, avx512"
+#define KVASIR_SETS "baseline, avx2, avxvnni, avx512"
 KVASIR_SET(avx2)
+KVASIR_SET(avxvnni)
 KVASIR_SET(avx512)
 #elif defined(__aarch64__)
 #define KVASIR_SETS "baseline, neon, dotprod, i8mm"
@@ -37,7 +38,7 @@ std::vector<Choice> choices() {
   [[maybe_unused]] const Features has = features();
   return {
 #if defined(__x86_64__)
-    {&avx512::table, has.avx512}, {&avx2::table, has.avx2},
+    {&avx512::table, has.avx512}, {&avxvnni::table, has.avxvnni}, {&avx2::table, has.avx2},
 #elif defined(__aarch64__)
     {&i8mm::table, has.i8mm}, {&dotprod::table, has.dotprod}, {&neon::table, has.neon},
 #endif

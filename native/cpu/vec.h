@@ -14,7 +14,7 @@
 
 #if KVASIR_ISA_avx512
 #include "native/cpu/vec_avx512.h"
-#elif KVASIR_ISA_avx2
+#elif KVASIR_ISA_avx2 || KVASIR_ISA_avxvnni
 #include "native/cpu/vec_avx2.h"
 #elif KVASIR_NEON
 #include "native/cpu/vec_neon.h"

@@ -1,4 +1,4 @@
-// Sixteen lanes in two registers of AVX2. See native/cpu/vec.h, which alone includes this.
+// Sixteen lanes in two registers of AVX2, with or without AVX-VNNI. See native/cpu/vec.h, which alone includes this.
 #pragma once
 
 #include <immintrin.h>
@@ -100,6 +100,22 @@ KV_INLINE f32x16 fold2(f32x16 v) { return {_mm256_permute_ps(v.lo, 0x4E), _mm256
 KV_INLINE float first(f32x16 v) { return _mm256_cvtss_f32(v.lo); }
 KV_INLINE int32_t first(i32x16 v) { return _mm256_cvtsi256_si32(v.lo); }
 
+#if KVASIR_VNNI
+
+// acc[i] += Σ k[4i + j]·q[j], j < 4, where k is s8 + 128 as u8 (a key) and q is four s8 (see attention_page.h).
+KV_INLINE i32x16 dot4(i32x16 acc, i32x16 k, int32_t q) {
+  const __m256i query = _mm256_set1_epi32(q);
+  return {_mm256_dpbusd_avx_epi32(acc.lo, k.lo, query), _mm256_dpbusd_avx_epi32(acc.hi, k.hi, query)};
+}
+constexpr bool kDotBiased = true;  // keys are biased by 128
+KV_INLINE i32x16 load_keys(const uint8_t* p) {
+  const i32x16 keys = load_bytes(p);
+  const __m256i bias = _mm256_set1_epi8(-128);
+  return {_mm256_xor_si256(keys.lo, bias), _mm256_xor_si256(keys.hi, bias)};
+}
+
+#else
+
 // acc[i] += Σ k[4i + j]·q[j], j < 4, both s8 in ±127: |q| is the unsigned side of pmaddubsw, and k takes q's sign.
 // Two products stay under 2·127², so the 16-bit sums are exact.
 KV_INLINE i32x16 dot4(i32x16 acc, i32x16 k, int32_t q) {
@@ -111,6 +127,8 @@ KV_INLINE i32x16 dot4(i32x16 acc, i32x16 k, int32_t q) {
 constexpr bool kDotBiased = false;
 KV_INLINE i32x16 load_keys(const uint8_t* p) { return load_bytes(p); }
 
+#endif
+
 // acc[i] += v[2i]·w[0] + v[2i + 1]·w[1], where v is 32 s8 widened to s16 and w is two s16.
 KV_INLINE i32x16 load_pairs(const int8_t* p) {
   const __m128i* at = reinterpret_cast<const __m128i*>(p);
@@ -118,8 +136,12 @@ KV_INLINE i32x16 load_pairs(const int8_t* p) {
 }
 KV_INLINE i32x16 dot2(i32x16 acc, i32x16 v, int32_t w) {
   const __m256i pair = _mm256_set1_epi32(w);
+#if KVASIR_VNNI
+  return {_mm256_dpwssd_avx_epi32(acc.lo, v.lo, pair), _mm256_dpwssd_avx_epi32(acc.hi, v.hi, pair)};
+#else
   return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(v.lo, pair)),
           _mm256_add_epi32(acc.hi, _mm256_madd_epi16(v.hi, pair))};
+#endif
 }
 KV_INLINE void store_s16(int16_t* p, i32x16 v) {
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(v.lo, v.hi), 0xD8);

@@ -19,9 +19,10 @@ struct ExecutorStats {
   double busy_ms = 0;
   int64_t arena_bytes = 0;
   int64_t kv_bytes = 0;
-  int64_t graphs = 0;   // recorded steps that a card keeps
-  int64_t replays = 0;  // steps that were one of them
-  bool wgmma = false;   // the kernels for compute capability 9.0 alone are used
+  int64_t graphs = 0;       // recorded steps that a card keeps
+  int64_t replays = 0;      // steps that were one of them
+  bool background = false;  // the threads give way to other programs
+  bool wgmma = false;       // the kernels for compute capability 9.0 alone are used
   grammar::Durations::Summary format_path, format_beside;
 };
 
@@ -42,6 +43,10 @@ class Device {
 
   // The memory of these pages of the KV cache goes back to the system, after what is queued. A card keeps all that it took.
   virtual void release(std::vector<int32_t> pages) = 0;
+
+  // The threads of the device give way to other programs from the next job on, or no longer do. A card has none that
+  // compute. Throws KV_DISPOSED, and KV_NATIVE when the system has no more threads.
+  virtual void set_background(bool) {}
 
   // Copies pages out of the KV cache or back into it (swap_space.h), after what was queued before and before what comes
   // then. After one that failed all fail. Throws KV_UNSUPPORTED where there is no room for it.

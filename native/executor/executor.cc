@@ -48,11 +48,39 @@ Executor::Executor(const ExecutorOptions& options, std::shared_ptr<const Weights
   for (auto& program : programs) add_program(std::move(program));
   if (options.profile && !programs_.empty()) profile_.emplace(options.threads, programs_[0]->code.size());
   team_ = std::make_unique<ThreadTeam>(options.threads, options.background);
+  start(options.background);
+}
+
+void Executor::set_background(bool background) {
+  std::lock_guard lock(mutex_);
+  KV_CHECK(!stopping_, "KV_DISPOSED", "the executor was disposed");
+  if (background != lowered_) start(background);
+  changed_.notify_one();
+}
+
+// A thread may lower its priority, but Linux lets few raise it again. One that begins has that of the thread that starts
+// it, and that is JavaScript's: so new threads take over, after the job that runs.
+void Executor::start(bool background) {
+  auto before = std::make_shared<std::thread>(std::move(thread_));
+  const int generation = ++generation_;
   try {
-    thread_ = std::thread([this] { serve(); });
+    thread_ = std::thread([this, before, background, generation] {
+      if (before->joinable()) {
+        before->join();
+        try {
+          team_ = std::make_unique<ThreadTeam>(options_.threads, background);
+        } catch (const Error&) {  // no threads left for another team: the one that there is goes on
+        }
+      }
+      if (background) lower_priority();
+      serve(generation);
+    });
   } catch (const std::system_error& error) {
+    thread_ = std::move(*before);
+    --generation_;
     throw Error("KV_NATIVE", text("threads: this system has none left (", error.what(), "); dispose other models"));
   }
+  lowered_ = background;
 }
 
 int Executor::add_program(std::shared_ptr<const Program> program) {
@@ -78,11 +106,12 @@ ExecutorStats Executor::stats() const {
   ExecutorStats stats = QueuedDevice::stats();
   stats.format_path = background_.timings().path.summary();
   stats.format_beside = background_.timings().beside.summary();
+  std::lock_guard lock(mutex_);
+  stats.background = lowered_;
   return stats;
 }
 
-void Executor::serve() {
-  if (options_.background) lower_priority();
+void Executor::serve(int generation) {
   std::unique_lock lock(mutex_);
   while (true) {
     if (outcome_ && jobs_.empty()) {
@@ -90,8 +119,8 @@ void Executor::serve() {
       tell();
       lock.lock();
     }
-    changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-    if (stopping_) return;
+    changed_.wait(lock, [&] { return stopping_ || generation != generation_ || !jobs_.empty(); });
+    if (stopping_ || generation != generation_) return;
     Job job = take();
     lock.unlock();
     std::visit([this](auto& asked) { run(asked); }, job);

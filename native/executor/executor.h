@@ -35,6 +35,7 @@ class Executor final : public QueuedDevice {
   ~Executor() override { stop(); }
 
   int add_program(std::shared_ptr<const Program> program) override;
+  void set_background(bool background) override;
   void stop() override;
   ExecutorStats stats() const override;
   int threads() const override { return options_.threads; }
@@ -47,7 +48,8 @@ class Executor final : public QueuedDevice {
     std::optional<Error> error;
   };
 
-  void serve();
+  void start(bool background);
+  void serve(int generation);
   void run(Step& step);
   void run(Copies& copies);
   void run(Opening& opening);
@@ -75,7 +77,9 @@ class Executor final : public QueuedDevice {
   std::optional<Profile> profile_;
 
   std::vector<std::shared_ptr<const Program>> programs_;  // guarded by mutex_
-  std::thread thread_;
+  std::thread thread_;    // guarded by mutex_ until stopping_; it has joined all before it
+  int generation_ = 0;    // of that thread, guarded by mutex_
+  bool lowered_ = false;  // likewise
 };
 
 }  // namespace kvasir

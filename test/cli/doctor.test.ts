@@ -12,6 +12,7 @@ const healthy: Facts = {
     ...{ memory: 16e9, available: 8e9, memoryLimit: null, memoryUsed: null, power: 'unknown' },
   },
   addon: { ok: true, value: { isa: 'avx2', cores: 4, version: '1', file: 'kvasir.node' } },
+  bandwidth: null,
   cuda: null,
   cache: { folder: 'models', writable: true, free: 50e9, models: [] },
   model: null,

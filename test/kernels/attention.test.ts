@@ -199,6 +199,38 @@ test('a sequence has the same bits alone and among others', () => {
   }
 })
 
+test.each(everyRun())(
+  'sequences that begin with the same pages have the bits of each alone ($isa, $threads threads)',
+  (options) => {
+    for (const kind of [dtype.f32, dtype.f16, dtype.kv8]) {
+      const s = { ...randomShape(), kind, window: random.pick([0, 0, 600, 4000]) }
+      const size = s.kvHeads * s.group * s.headDim
+      const prefixes = [random.pick([256, 288, 512]), 256, random.pick([64, 544])]
+      const tails = Array.from({ length: random.integer(8, 24) }, () => random.pick([1, 2, 31, 33, 70, 260]))
+      const cache = new PagedCache(kind, s.kvHeads, s.headDim, pagesFor([...prefixes, ...tails]), random)
+      const stories = prefixes.map((length) => new Story(cache, length, rawStory(s, length)))
+      // Whole pages of the prefix: some sequences leave it after its first split, some have a prefix of their own.
+      const members = tails.map((tail) => {
+        const whole = random.pick([stories[0]!, stories[0]!, stories[0]!, ...stories]).pages
+        const shared = whole.slice(0, random.pick([whole.length, whole.length, 256 / pageTokens]))
+        const tokens = Math.min(tail, random.pick([1, 1, 1, 1, 1, 3]))
+        const pages = [...shared, ...new Story(cache, tail, rawStory(s, tail)).pages]
+        return { position: shared.length * pageTokens + tail - tokens, tokens, pages }
+      })
+      const tokens = members.reduce((sum, m) => sum + m.tokens, 0)
+      const q = random.normals(tokens * size)
+      const together = bytesOf(run(s, cache, members, q, options, false, 1 << 20))
+      let t = 0
+      for (const member of members) {
+        const rows = q.subarray(t * size, (t + member.tokens) * size)
+        const alone = bytesOf(run(s, cache, [member], rows, { ...options, threads: 1 }, false))
+        expect(Buffer.from(alone).equals(together.subarray(t * size * 4, (t + member.tokens) * size * 4))).toBe(true)
+        t += member.tokens
+      }
+    }
+  },
+)
+
 test('AVX2 and AVX-512 have the same bits', () => {
   if (!isas.includes('avx512')) return
   for (const kind of [dtype.f32, dtype.f16, dtype.kv8]) {

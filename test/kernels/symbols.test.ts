@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 // nothing global outside the namespace of their set.
 const objects = join(__dirname, '../../build/CMakeFiles')
 
-test.each(['avx2', 'avx512'])('the kernel objects of %s share no symbol with other sets', (isa) => {
+test.each(['avx2', 'avxvnni', 'avx512'])('the kernel objects of %s share no symbol with other sets', (isa) => {
   if (process.arch !== 'x64') return
   const folder = join(objects, `kvasir_cpu_${isa}.dir/native/cpu`)
   const files = readdirSync(folder).filter((name) => name.endsWith('.o'))

@@ -8,16 +8,20 @@ namespace kvasir::cpu {
 namespace {
 
 // CPUID of an Ice Lake, and what it saves: x87, SSE, AVX, opmask, both halves of ZMM, PKRU.
-constexpr X86Report kIceLake = {0x7ffafbff, 0xf2bf67eb, 0x405f5ede, 0x2e7};
+constexpr X86Report kIceLake = {0x7ffafbff, 0xf2bf67eb, 0x405f5ede, 0, 0x2e7};
+
+// An Alder Lake: AVX-VNNI, no AVX-512.
+constexpr X86Report kAlderLake = {0x7ffafbff, 0x239c27eb, 0x98c007bc, 1u << 4, 0x207};
 
 X86Report without(X86Report cpu, uint32_t leaf1, uint32_t leaf7_ebx, uint32_t leaf7_ecx, uint64_t xcr0) {
-  return {cpu.leaf1_ecx & ~leaf1, cpu.leaf7_ebx & ~leaf7_ebx, cpu.leaf7_ecx & ~leaf7_ecx, cpu.xcr0 & ~xcr0};
+  return {cpu.leaf1_ecx & ~leaf1, cpu.leaf7_ebx & ~leaf7_ebx, cpu.leaf7_ecx & ~leaf7_ecx, cpu.leaf7_1_eax,
+          cpu.xcr0 & ~xcr0};
 }
 
 struct Case {
   const char* name;
   X86Report cpu;
-  bool avx2, avx512;
+  bool avx2, avx512, avxvnni = false;
 };
 
 const Case kCases[] = {
@@ -36,6 +40,9 @@ const Case kCases[] = {
     {"no AVX-512DQ", without(kIceLake, 0, 1u << 17, 0, 0), true, false},
     {"no AVX-512BW", without(kIceLake, 0, 1u << 30, 0, 0), true, false},
     {"no AVX-512VL", without(kIceLake, 0, 1u << 31, 0, 0), true, false},
+    {"Alder Lake", kAlderLake, true, false, true},
+    {"Alder Lake, the system saves SSE only", without(kAlderLake, 0, 0, 0, 4), false, false, false},
+    {"Alder Lake without FMA", without(kAlderLake, 1u << 12, 0, 0, 0), false, false, false},
     {"no VNNI (Skylake-X)", without(kIceLake, 0, 0, 1u << 11, 0), true, false},
 };
 
@@ -44,8 +51,8 @@ int check() {
   for (const Case& c : kCases) {
     const Features has = features_of(c.cpu);
     ++cases;
-    if (has.avx2 == c.avx2 && has.avx512 == c.avx512) continue;
-    std::printf("%s: avx2 %d avx512 %d\n", c.name, has.avx2, has.avx512);
+    if (has.avx2 == c.avx2 && has.avx512 == c.avx512 && has.avxvnni == c.avxvnni) continue;
+    std::printf("%s: avx2 %d avx512 %d avxvnni %d\n", c.name, has.avx2, has.avx512, has.avxvnni);
     ++failures;
   }
   std::printf("%d processors, %d failed\n", cases, failures);

@@ -1,7 +1,7 @@
 // What the facts mean: one line for each, and for what is wrong or could be better, what to do about it.
 
-import type { MemoryPlan } from '../../engine/plan-memory.ts'
 import { type Machine, threadsFor } from '../../machine/machine.ts'
+import { type Choices, mostTokens, size } from '../choices.ts'
 import type { AddonFacts, CudaFacts, LoadFacts, Probe } from './probe.ts'
 
 export interface Finding {
@@ -16,6 +16,8 @@ export interface Facts {
   versions: { kvasir: string; runtime: string; system: string }
   machine: Machine
   addon: Probe<AddonFacts>
+  /** Bytes of memory that the threads read in a second; null when the addon does not work. */
+  bandwidth: Probe<number> | null
   /** Null when the addon does not work. */
   cuda: Probe<CudaFacts> | null
   cache: { folder: string; writable: boolean; free: number; models: { file: string; bytes: number }[] }
@@ -23,7 +25,7 @@ export interface Facts {
   model: string | null
   load: Probe<LoadFacts> | null
   /** What load() chooses for that model when it is told nothing, or null where it cannot be opened. */
-  plan: Pick<MemoryPlan, 'kv' | 'limits' | 'kvBytes' | 'why'> | null
+  plan: Choices | null
   /** What is doubtful about the model. */
   warnings: string[]
   /** Environment variables that change what is chosen. */
@@ -31,7 +33,6 @@ export interface Facts {
 }
 
 const GB = 1e9
-const size = (bytes: number) => (bytes < GB ? `${(bytes / 1e6).toFixed(0)} MB` : `${(bytes / GB).toFixed(1)} GB`)
 
 export function findings(facts: Facts): Finding[] {
   const { versions, overrides } = facts
@@ -44,6 +45,7 @@ export function findings(facts: Facts): Finding[] {
     ...cudaFindings(facts),
     coreFinding(facts),
     memoryFinding(facts),
+    powerFinding(facts),
     ...planFindings(facts),
     cacheFinding(facts),
     ...loadFindings(facts),
@@ -108,20 +110,45 @@ function coreFinding({ addon, machine }: Facts): Finding {
   return finding
 }
 
-function memoryFinding({ machine }: Facts): Finding {
+function powerFinding({ machine }: Facts): Finding {
+  const text = {
+    battery: 'on battery: the threads give way to other programs until it is plugged in (priority: auto)',
+    mains: 'plugged in: normal priority; background once it runs on its battery (priority: auto)',
+    unknown: 'no battery that the system tells of: normal priority',
+  }
+  return { label: 'power', text: text[machine.power] }
+}
+
+function memoryFinding({ machine, bandwidth }: Facts): Finding {
   const { memory, available, memoryLimit, memoryUsed } = machine
   const limit = memoryLimit === null ? '' : `; the cgroup allows ${size(memoryLimit)}, ${size(memoryUsed ?? 0)} in use`
-  const finding: Finding = { label: 'memory', text: `${size(available)} of ${size(memory)} available${limit}` }
+  const speed = bandwidth?.ok ? `; all threads together read ${(bandwidth.value / GB).toFixed(1)} GB/s` : ''
+  const finding: Finding = { label: 'memory', text: `${size(available)} of ${size(memory)} available${limit}${speed}` }
   if (available < GB)
     finding.advice = 'Less than 1 GB is left: load with a small context ({ context: 2048, maxSequences: 1 }).'
   return finding
 }
 
-function planFindings({ plan }: Facts): Finding[] {
+/** Below so many tokens a second people wait for the words that they read. */
+const READABLE = 10
+
+function planFindings({ plan, bandwidth }: Facts): Finding[] {
   if (!plan) return []
-  const { kv, limits, kvBytes, why } = plan
-  const cache = `KV cache ${kv} of at most ${size(kvBytes)} (${why.kv})`
-  return [{ label: 'choice', text: `context ${limits.context} (${why.context}), ${cache}` }]
+  const { kv, limits, kvBytes, why, weights, formats } = plan
+  const most = (bytes: number) => (bandwidth?.ok ? mostTokens(bandwidth.value, bytes) : Number.NaN)
+  const tokens = bandwidth?.ok ? `; at most ${most(weights.bytes).toFixed(0)} tokens/s of one conversation` : ''
+  const finding: Finding = {
+    label: 'weights',
+    text: `${weights.format ?? 'as-is'}, ${size(weights.bytes)} (${weights.why})${tokens}`,
+  }
+  const least = formats.at(-1)!
+  if (most(weights.bytes) < READABLE && least.bytes < weights.bytes / 1.5)
+    finding.advice = `load(…, { weights: '${least.format}' }) reads ${(weights.bytes / least.bytes).toFixed(1)} times less for every token.`
+  return [
+    finding,
+    { label: 'context', text: `${limits.context} tokens (${why.context})` },
+    { label: 'kv cache', text: `${kv} (${why.format}), at most ${size(kvBytes)} (${why.kv})` },
+  ]
 }
 
 function cacheFinding({ cache }: Facts): Finding {

@@ -37,6 +37,14 @@ export function probeAddon(): Promise<Probe<AddonFacts>> {
     report({ ...info, file })`)
 }
 
+/** Bytes of memory that so many threads read in a second; measured once a machine. */
+export function probeBandwidth(threads: number): Promise<Probe<number>> {
+  return inChild(`
+    const { machine } = require(${JSON.stringify(join(library, 'machine', 'machine.js'))})
+    const { memoryBandwidth } = require(${JSON.stringify(join(library, 'machine', 'bandwidth.js'))})
+    memoryBandwidth(machine(), ${threads}).then(report).catch(failed)`)
+}
+
 /** The cards, when the first of them, its driver and our kernels serve. */
 export function probeCuda(): Promise<Probe<CudaFacts>> {
   return inChild(`

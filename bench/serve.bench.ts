@@ -65,8 +65,9 @@ main(async () => {
         async run() {
           const begin = performance.now()
           const [js, all] = [threadMs(), processMs()]
-          const idle = idleShare(llm, streams)
-          const texts = await Promise.all(calls.map((call) => streamed(llm, call)))
+          const reading = Promise.all(calls.map((call) => streamed(llm, call)))
+          const idle = idleShare(llm, streams, reading)
+          const texts = await reading
           const ms = performance.now() - begin
           const [jsMs, allMs] = [threadMs() - js, processMs() - all]
           check256(texts)
@@ -80,8 +81,9 @@ main(async () => {
           if (round > 0) late.enable()
           const begin = performance.now()
           const [js, all] = [threadMs(), processMs()]
-          const idle = idleShare(llm, streams)
-          const { answers, cpuMs } = await ask()
+          const reply = ask()
+          const idle = idleShare(llm, streams, reply)
+          const { answers, cpuMs } = await reply
           const ms = performance.now() - begin
           const [jsMs, allMs] = [threadMs() - js, processMs() - all]
           late.disable()
@@ -161,17 +163,22 @@ main(async () => {
 })
 
 /** The share of the time with all streams running in which the device computed nothing. */
-async function idleShare(llm: Llm, streams: number): Promise<number> {
+async function idleShare(llm: Llm, streams: number, round: Promise<unknown>): Promise<number> {
+  let over = false
+  const end = () => {
+    over = true
+  }
+  round.then(end, end)
   const at = async (full: boolean) => {
-    while ((llm.stats().running === streams) !== full) await sleep(20)
-    // A step's time is counted when it ends, so we look just then; there is none to come where all have ended together.
+    while (!over && (llm.stats().running === streams) !== full) await sleep(20)
+    // A step's time is counted when it ends, so we look just then: where all streams end together, none comes after.
     const { steps } = llm.stats()
-    while (llm.stats().steps === steps && llm.stats().running > 0) await sleep(1)
+    while (!over && llm.stats().steps === steps) await sleep(1)
     return { time: performance.now(), busy: llm.stats().busyMs }
   }
-  const begin = await at(true)
-  const end = await at(false)
-  return 1 - (end.busy - begin.busy) / (end.time - begin.time)
+  const first = await at(true)
+  const last = await at(false)
+  return 1 - (last.busy - first.busy) / (last.time - first.time)
 }
 
 type Of = (name: string, figure: string) => { median: number }

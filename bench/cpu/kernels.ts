@@ -32,7 +32,9 @@ export class KernelBench {
     const sets = forced ? ['--isa', forced] : []
     const figures: Figures = {}
     for (const format of FORMATS) {
-      const lines = this.run(...sets, '--format', format, '--shape', '0').trimEnd().split('\n')
+      const lines = this.run(...sets, '--format', format, '--shape', '0')
+        .trimEnd()
+        .split('\n')
       Object.assign(figures, (JSON.parse(lines.pop()!) as { figures: Figures }).figures)
       console.log(`${lines.join('\n')}\n`)
     }

@@ -3,7 +3,7 @@
 import { expected } from '../sampling/check.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { FORMATS, isWeightDtype, type WeightDtype } from '../weights/formats.ts'
-import { quantizedBytes } from '../weights/quantize.ts'
+import { quantizedBytes } from '../weights/quantize-plan.ts'
 
 /** 'auto': as the files have them unless that does not fit in memory; 'as-is'; or a format, as of `kvasir quantize`. */
 export type WeightsOption = 'auto' | 'as-is' | Exclude<WeightDtype, 'f32'>

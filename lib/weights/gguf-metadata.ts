@@ -7,6 +7,7 @@ import type { WeightDtype } from './formats.ts'
 import { readGguf } from './gguf.ts'
 import { tokenizerMetadata } from './gguf-tokenizer.ts'
 import { type GgufBytes, ggufValue } from './gguf-values.ts'
+import { ggufArchitecture } from './quantize-plan.ts'
 
 /** Numbers of general.file_type. */
 const FILE_TYPES: Readonly<Record<WeightDtype, number>> = {
@@ -84,11 +85,6 @@ async function composed({ path, name, config, tokenizer, chatTemplate }: Checkpo
   for (const [key, value] of await tokenizerMetadata(tokenizer, config.vocab_size)) metadata.set(key, value)
   if (chatTemplate !== null) metadata.set('tokenizer.chat_template', ggufValue.string(chatTemplate))
   return metadata
-}
-
-/** Mistral has no architecture of its own in GGUF. */
-export function ggufArchitecture(config: ModelConfig): string {
-  return config.model_type === 'mistral' ? 'llama' : config.model_type
 }
 
 /**

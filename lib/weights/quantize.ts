@@ -2,10 +2,10 @@
 // event loop; here is decided what becomes what.
 import { KvasirError } from '../errors.ts'
 import { type NativeFile, native } from '../native.ts'
-import type { Checkpoint, CheckpointTensor } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import { bytesOf, FORMATS, type WeightDtype } from './formats.ts'
-import { ggufArchitecture, ggufMetadata, ropeFrequencies } from './gguf-metadata.ts'
-import { ggufName } from './names.ts'
+import { ggufMetadata, ropeFrequencies } from './gguf-metadata.ts'
+import { planQuantizing, type QuantizeJob } from './quantize-plan.ts'
 import { convertRows } from './read-tensor.ts'
 import { interleave } from './rope-rows.ts'
 import { GgufWriter, type TensorPlan } from './write-gguf.ts'
@@ -21,12 +21,6 @@ export interface QuantizeOptions {
   onNote?: (note: string) => void
 }
 
-interface Job extends TensorPlan {
-  from: CheckpointTensor
-  /** Heads whose rows must be interleaved, or 0. */
-  heads: number
-}
-
 /** Writes `checkpoint` to the GGUF file `output`, its matrices in `format`. */
 export async function quantizeCheckpoint(
   checkpoint: Checkpoint,
@@ -34,7 +28,7 @@ export async function quantizeCheckpoint(
   format: WeightDtype,
   { signal, onProgress, onNote = () => {} }: QuantizeOptions = {},
 ): Promise<void> {
-  const jobs = plan(checkpoint, format, onNote)
+  const jobs = planQuantizing(checkpoint, format, onNote)
   const total = jobs.reduce((sum, { from }) => sum + from.bytes, 0)
   const frequencies = checkpoint.kind === 'safetensors' ? ropeFrequencies(checkpoint.config) : null
   const extra: TensorPlan[] = frequencies
@@ -65,51 +59,11 @@ export async function quantizeCheckpoint(
   }
 }
 
-/** Bytes of the tensors that it would write. */
-export function quantizedBytes(checkpoint: Checkpoint, format: WeightDtype): number {
-  return plan(checkpoint, format, () => {}).reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0)
-}
-
-function plan(checkpoint: Checkpoint, format: WeightDtype, note: (text: string) => void): Job[] {
-  const { config, tensors } = checkpoint
-  const permuted = checkpoint.kind === 'safetensors' && ggufArchitecture(config) === 'llama'
-  const head = config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight'
-  const jobs: Job[] = []
-  const fallbacks = new Map<string, string[]>()
-  let twice = 0
-  for (const from of tensors.values()) {
-    const name = ggufName(from.name) ?? (checkpoint.kind === 'gguf' ? from.name : undefined)
-    if (name === undefined) {
-      note(`${from.name} is left out: GGUF has no name for it`)
-      continue
-    }
-    const dtype = dtypeFor(from, format, from.name === head)
-    if (dtype !== format && from.shape.length > 1) {
-      const why = `${format} → ${dtype}`
-      fallbacks.set(why, [...(fallbacks.get(why) ?? []), name])
-    }
-    if (FORMATS[from.dtype].values > 1 && FORMATS[dtype].values > 1 && from.dtype !== dtype) twice++
-    const [, kind] = from.name.match(/self_attn\.([qk])_proj\./) ?? []
-    const heads = kind === 'q' ? config.num_attention_heads : kind === 'k' ? config.num_key_value_heads : 0
-    jobs.push({ name, dtype, shape: from.shape, from, heads: permuted ? heads : 0 })
-  }
-  for (const [why, names] of fallbacks)
-    note(`${why} for ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`)
-  if (twice) note(`${twice} tensors were quantised before and lose precision twice: start from 16 bits where you can`)
-  return jobs
-}
-
-/** Vectors stay f32, rows are whole blocks, and the matrix that makes the logits keeps at least six bits. */
-function dtypeFor({ shape }: CheckpointTensor, format: WeightDtype, makesLogits: boolean): WeightDtype {
-  if (shape.length < 2) return 'f32'
-  const fits = (dtype: WeightDtype) => shape.at(-1)! % FORMATS[dtype].values === 0
-  const bits = (dtype: WeightDtype) => (FORMATS[dtype].bytes * 8) / FORMATS[dtype].values
-  const wished = makesLogits && bits(format) < bits('q6_k') ? 'q6_k' : format
-  return ([wished, 'q8_0'] as const).find(fits) ?? 'f16'
-}
-
 /** The bytes of a tensor in its new format, in pieces, each with the bytes of the source that it took. */
-async function* convert({ from, dtype, shape, heads }: Job, file: NativeFile): AsyncGenerator<[Uint8Array, number]> {
+async function* convert(
+  { from, dtype, shape, heads }: QuantizeJob,
+  file: NativeFile,
+): AsyncGenerator<[Uint8Array, number]> {
   const cols = shape.at(-1)!
   const rows = shape.reduce((product, size) => product * size, 1) / cols
   const source = { file, offset: from.offset, dtype: FORMATS[from.dtype].code, rows, cols }
